@@ -1,0 +1,1 @@
+"""Boards over result records: the right end of the import chain."""

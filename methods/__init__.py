@@ -1,0 +1,1 @@
+"""Candidate-retrieval methods: they see a world only through `simulator.schema`."""

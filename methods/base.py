@@ -1,0 +1,57 @@
+"""The contract of a method: fit on the past, index what is new, recommend. The harness checks, times and scores.
+
+A method is constructed with its frozen config (all fields have defaults), then lives through
+`fit(past) -> index(present) -> recommend(...)`, with `index` and `recommend` repeated for each task that shares the
+fit. One instance serves one target kind.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal, Protocol
+
+import numpy as np
+
+from simulator.schema import Kind, Observation, Requests, Slates
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a method declares that it can do; the contract suite holds it to that.
+
+    `serves` lists (query kind, target kind). `cold_targets`: ranks targets nobody has interacted with better than
+    chance, from what was published. `cold_queries`: answers queries without any interaction other than by popularity.
+    `learns_from_interactions`: its answers change with the event log (false for random, recent, the oracle).
+    """
+
+    serves: frozenset[tuple[Kind, Kind]]
+    cold_targets: bool
+    cold_queries: bool = False
+    learns_from_interactions: bool = True
+    device: Literal["cpu", "cuda"] = "cpu"
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What one fit may spend: wall seconds (advice, checked by the harness) and threads."""
+
+    seconds: float = 600.0
+    threads: int = 1
+
+
+class Method(Protocol):
+    """A candidate-retrieval method. Learnt state ends in an underscore."""
+
+    capabilities: ClassVar[Capabilities]
+
+    def fit(self, seen: Observation, *, target: Kind, rng: np.random.Generator, budget: Budget) -> None:
+        """Learn from everything before `seen.now`, to retrieve entities of kind `target`."""
+        ...
+
+    def index(self, seen: Observation) -> None:
+        """Take in, cheaply, what arrived since `fit`: entities, texts, first interactions. No refit."""
+        ...
+
+    def recommend(self, requests: Requests, *, k: int) -> Slates:
+        """Rank up to `k` unseen candidates for each request, best first."""
+        ...
