@@ -42,7 +42,7 @@ def rank(scores_QT: NDArray[np.float32], requests: Requests, *, k: int) -> Slate
     return Slates(ids_QK, best_QK)
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True)
 def tie_hash(seed: np.uint64, query: np.uint64, target: np.uint64) -> np.uint64:
     """Hash (seed, query, target) by the splitmix64 finaliser (Steele et al. 2014, doi:10.1145/2660193.2660195)."""
     x = seed + ((query << np.uint64(32)) ^ target) * np.uint64(0x9E3779B97F4A7C15)
@@ -51,12 +51,12 @@ def tie_hash(seed: np.uint64, query: np.uint64, target: np.uint64) -> np.uint64:
     return x ^ (x >> np.uint64(31))
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True)
 def _is_worse(score_a: np.float32, tie_a: np.uint64, score_b: np.float32, tie_b: np.uint64) -> bool:
     return bool(score_a < score_b or (score_a == score_b and tie_a > tie_b))
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True)
 def _sink(score_K: NDArray[np.float32], tie_K: NDArray[np.uint64], id_K: NDArray[np.int32], at: int, size: int) -> None:
     """Restore the heap (worst on top) below `at`."""
     while True:
@@ -72,13 +72,13 @@ def _sink(score_K: NDArray[np.float32], tie_K: NDArray[np.uint64], id_K: NDArray
         at = worst
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True)
 def _heapify(score_K: NDArray[np.float32], tie_K: NDArray[np.uint64], id_K: NDArray[np.int32], size: int) -> None:
     for parent in range(size // 2 - 1, -1, -1):
         _sink(score_K, tie_K, id_K, parent, size)
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True)
 def _sort_best_first(
     score_K: NDArray[np.float32], tie_K: NDArray[np.uint64], id_K: NDArray[np.int32], size: int
 ) -> None:
@@ -90,7 +90,7 @@ def _sort_best_first(
         _sink(score_K, tie_K, id_K, 0, last)
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True)
 def _select_row(  # noqa: PLR0913 - a kernel takes its arrays one by one
     score_T: NDArray[np.float32],
     candidates_C: NDArray[np.int32],
@@ -127,7 +127,7 @@ def _select_row(  # noqa: PLR0913 - a kernel takes its arrays one by one
     return False
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True)
 def _select(  # noqa: PLR0913 - a kernel takes its arrays one by one
     scores_QT: NDArray[np.float32],
     query_Q: NDArray[np.int32],

@@ -24,7 +24,7 @@ def generator(seed: int, name: str) -> np.random.Generator:
     return np.random.default_rng(int(stream(seed, name)))
 
 
-@numba.njit(cache=True, inline="always")  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, inline="always")
 def mix(key: np.uint64, part: np.uint64) -> np.uint64:
     """Fold `part` into `key`; chain the calls to key by several parts."""
     x = (key ^ np.uint64(part)) + np.uint64(0x9E3779B97F4A7C15)
@@ -33,13 +33,13 @@ def mix(key: np.uint64, part: np.uint64) -> np.uint64:
     return x ^ (x >> np.uint64(31))
 
 
-@numba.njit(cache=True, inline="always")  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, inline="always")
 def uniform(key: np.uint64) -> float:
     """Map a key to a uniform in the open (0, 1), exact in float64."""
     return (float(key >> np.uint64(12)) + 0.5) * (1.0 / 4503599627370496.0)
 
 
-@numba.njit(cache=True, inline="always")  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, inline="always")
 def bell(key: np.uint64) -> float:
     """Map a key to a near-normal of mean 0 and variance 1: the scaled sum of its four 16-bit lanes (Irwin-Hall)."""
     lanes = (
@@ -51,7 +51,7 @@ def bell(key: np.uint64) -> float:
     return (float(lanes) + 2.0 - 131072.0) * (1.7320508075688772 / 65536.0)
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True)
 def _mix_all(keys: NDArray[np.uint64], parts: NDArray[np.uint64]) -> NDArray[np.uint64]:
     out = np.empty(len(keys), np.uint64)
     for i in range(len(keys)):
