@@ -1,0 +1,77 @@
+"""What a note is: its topics, quality, format and style, all functions of (seed, note id, author).
+
+Because they are keyed by the id, the oracle can work them out again from the catalog alone.
+Shapes: N notes, S style size, M topics of an author.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+from simulator.luck import keys, stream, uniforms
+from simulator.population import STYLE, Creators
+from simulator.spec import N_CATEGORIES, TOPICS_PER_CATEGORY, Affinity
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NoteTruth:
+    """The true attributes of some notes, row by row."""
+
+    author_N: NDArray[np.int32]
+    topic_N: NDArray[np.int16]
+    second_N: NDArray[np.int16]
+    quality_N: NDArray[np.float32]
+    is_video_N: NDArray[np.bool_]
+    style_NS: NDArray[np.float32]
+    label_N: NDArray[np.int16]  # the platform's own category, wrong for one note in ten
+
+    def then(self, later: NoteTruth) -> NoteTruth:
+        """Return these notes followed by `later` ones."""
+        return NoteTruth(
+            *(np.concatenate([getattr(self, f.name), getattr(later, f.name)]) for f in fields(self))
+        )
+
+
+def note_truth(
+    spec: Affinity, creators: Creators, seed: int, ids_N: NDArray[np.int32], author_N: NDArray[np.int32]
+) -> NoteTruth:
+    """Work out the attributes of notes `ids_N`, written by `author_N`."""
+
+    def luck(name: str) -> NDArray[np.float64]:
+        return uniforms(keys(stream(seed, f"note/{name}"), ids_N))
+
+    topic_N = _pick_topic(creators, author_N, luck("topic"))
+    second_N = np.where(luck("mixes") < 0.5, _pick_topic(creators, author_N, luck("second")), topic_N)
+    jitter_NS = np.stack([_normal(luck(f"style/{s}")) for s in range(STYLE)], axis=1)
+    style_NS = np.sqrt(1.0 - spec.note_jitter) * creators.style_AS[author_N] + np.sqrt(spec.note_jitter) * jitter_NS
+    quality_N = np.sqrt(0.5) * creators.quality_A[author_N] + np.sqrt(0.5) * _normal(luck("quality"))
+    label_N = topic_N // TOPICS_PER_CATEGORY
+    label_N = np.where(luck("label") < 0.1, luck("wrong-label") * N_CATEGORIES, label_N)
+    return NoteTruth(
+        author_N=author_N,
+        topic_N=topic_N,
+        second_N=second_N.astype(np.int16),
+        quality_N=quality_N.astype(np.float32),
+        is_video_N=luck("video") < creators.video_share_A[author_N],
+        style_NS=style_NS.astype(np.float32),
+        label_N=label_N.astype(np.int16),
+    )
+
+
+def _pick_topic(
+    creators: Creators, author_N: NDArray[np.int32], luck_N: NDArray[np.float64]
+) -> NDArray[np.int16]:
+    """Pick one of the author's topics by its share."""
+    upto_NM = np.cumsum(creators.topic_share_AM[author_N], axis=1)
+    last_N = (creators.topics_AM[author_N] >= 0).sum(axis=1) - 1
+    column_N = np.minimum((luck_N[:, None] >= upto_NM).sum(axis=1), last_N)
+    return creators.topics_AM[author_N, column_N]
+
+
+def _normal(luck_N: NDArray[np.float64]) -> NDArray[np.float64]:
+    normal: NDArray[np.float64] = ndtri(luck_N)
+    return normal

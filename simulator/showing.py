@@ -1,0 +1,41 @@
+"""What of the truth is shown: the catalog, with texts rendered only when somebody reads them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.luck import keys, stream, uniforms
+from simulator.notes import NoteTruth
+from simulator.population import Population
+from simulator.schema import Authors, Catalog, Notes, StoredTexts, Users
+from simulator.spec import N_CATEGORIES, TOPICS_PER_CATEGORY, WorldSpec
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Showing:
+    """The population and notes of a world, seen as its users see them."""
+
+    spec: WorldSpec
+    population: Population
+    notes: NoteTruth
+    born_time_N: NDArray[np.int64]
+    seed: int
+
+    def catalog(self) -> Catalog:
+        """Return everybody and everything, past and yet to come; cut it with `before`."""
+        people, creators = self.population.people, self.population.creators
+        label_A = creators.topics_AM[:, 0] // TOPICS_PER_CATEGORY
+        luck_A = uniforms(keys(stream(self.seed, "author/label"), np.arange(len(label_A))))
+        wrong_A = luck_A < 0.1
+        label_A = np.where(wrong_A, (luck_A * 10 * N_CATEGORIES).astype(np.int16), label_A).astype(np.int16)
+        notes = self.notes
+        texts = StoredTexts.of([""] * len(self.born_time_N))
+        return Catalog(
+            Users(people.joined_time_U, people.author_U),
+            Authors(creators.joined_time_A, label_A, StoredTexts.of([""] * len(label_A))),
+            Notes(notes.author_N, self.born_time_N, notes.is_video_N, notes.label_N, texts, texts),
+            tuple(str(i) for i in range(N_CATEGORIES)),
+        )
