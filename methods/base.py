@@ -8,7 +8,7 @@ fit. One instance serves one target kind.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 
@@ -43,6 +43,7 @@ class Method(Protocol):
     """A candidate-retrieval method. Learnt state ends in an underscore."""
 
     capabilities: ClassVar[Capabilities]
+    config: Any  # a frozen dataclass; goes into the record
 
     def fit(self, seen: Observation, *, target: Kind, rng: np.random.Generator, budget: Budget) -> None:
         """Learn from everything before `seen.now`, to retrieve entities of kind `target`."""

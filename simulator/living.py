@@ -85,11 +85,12 @@ def publishing(spec: WorldSpec, creators: Creators, state: State, seed: int, day
     """Decide who publishes on `day` and when; whoever joins publishes a first note within the half hour."""
     start = day * DAY_SECONDS
     n_joined, n_soon = np.searchsorted(creators.joined_time_A, [start + (day == 0), start + DAY_SECONDS])
-    rate_A = creators.rate_A[:n_joined] * motivation(
-        spec.living, creators, state.clicks_week_7A.sum(axis=0, dtype=np.int64)
-    )[:n_joined]
+    rate_A = (
+        creators.rate_A[:n_joined]
+        * motivation(spec.living, creators, state.clicks_week_7A.sum(axis=0, dtype=np.int64))[:n_joined]
+    )
     luck_A = uniforms(keys(stream(seed, "publish"), np.arange(n_joined), day))
-    author_N = np.repeat(np.arange(n_joined, dtype=np.int32), poisson.ppf(luck_A, rate_A).astype(np.int64))
+    author_N = np.repeat(np.arange(n_joined, dtype=np.int32), np.asarray(poisson.ppf(luck_A, rate_A), np.int64))
     nth_N = np.arange(len(author_N)) - np.searchsorted(author_N, author_N)
     hour_N = np.searchsorted(_HOUR_UPTO, uniforms(keys(stream(seed, "publish/hour"), author_N, day, nth_N)))
     second_N = uniforms(keys(stream(seed, "publish/second"), author_N, day, nth_N)) * HOUR_SECONDS

@@ -31,9 +31,7 @@ class NoteTruth:
 
     def then(self, later: NoteTruth) -> NoteTruth:
         """Return these notes followed by `later` ones."""
-        return NoteTruth(
-            *(np.concatenate([getattr(self, f.name), getattr(later, f.name)]) for f in fields(self))
-        )
+        return NoteTruth(*(np.concatenate([getattr(self, f.name), getattr(later, f.name)]) for f in fields(self)))
 
 
 def note_truth(
@@ -62,14 +60,13 @@ def note_truth(
     )
 
 
-def _pick_topic(
-    creators: Creators, author_N: NDArray[np.int32], luck_N: NDArray[np.float64]
-) -> NDArray[np.int16]:
+def _pick_topic(creators: Creators, author_N: NDArray[np.int32], luck_N: NDArray[np.float64]) -> NDArray[np.int16]:
     """Pick one of the author's topics by its share."""
     upto_NM = np.cumsum(creators.topic_share_AM[author_N], axis=1)
     last_N = (creators.topics_AM[author_N] >= 0).sum(axis=1) - 1
     column_N = np.minimum((luck_N[:, None] >= upto_NM).sum(axis=1), last_N)
-    return creators.topics_AM[author_N, column_N]
+    topic_N: NDArray[np.int16] = creators.topics_AM[author_N, column_N]
+    return topic_N
 
 
 def _normal(luck_N: NDArray[np.float64]) -> NDArray[np.float64]:

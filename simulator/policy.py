@@ -45,18 +45,14 @@ class Candidates(NamedTuple):
     n: NDArray[np.int64]
 
 
-def stock(
-    spec: Logging, state: State, born_time_N: NDArray[np.int64], author_N: NDArray[np.int32], now: int
-) -> Shelf:
+def stock(spec: Logging, state: State, born_time_N: NDArray[np.int64], author_N: NDArray[np.int32], now: int) -> Shelf:
     """Fill the shelf from the counts at `now`."""
     first = int(np.searchsorted(born_time_N, now - int(spec.pool_days * 86_400)))
     last = int(np.searchsorted(born_time_N, now))
     pool_P = np.arange(first, last, dtype=np.int32)
     heat_P = 2 * state.clicks_today_N[first:last].astype(np.int64) + state.clicks_yesterday_N[first:last]
     popular_G = pool_P[np.argsort(-heat_P, kind="stable")[: spec.popular_size]]
-    is_fresh_P = (born_time_N[first:last] >= now - 86_400) & (
-        state.exposures_N[first:last] < spec.fresh_guarantee
-    )
+    is_fresh_P = (born_time_N[first:last] >= now - 86_400) & (state.exposures_N[first:last] < spec.fresh_guarantee)
     noise_N = np.zeros(last, np.float32)
     halving = spec.ranker_halving
     evidence_P = state.exposures_N[first:last] + 0.1 * state.exposures_A[author_N[first:last]]
@@ -105,7 +101,7 @@ def _pick(key: np.uint64, n: int) -> int:
 
 
 @numba.njit(cache=True)
-def _offer_sampled(
+def _offer_sampled(  # noqa: PLR0913 - a kernel takes its arrays one by one
     found: Candidates, state: State, user: int, list_L: NDArray[np.int32], channel: int, key: np.uint64, tries: int
 ) -> None:
     """Offer uniform draws from a list."""
@@ -127,7 +123,7 @@ def _offer_followed(found: Candidates, state: State, user: int, key: np.uint64, 
 
 
 @numba.njit(cache=True)
-def _offer_walked(
+def _offer_walked(  # noqa: PLR0913 - a kernel takes its arrays one by one
     found: Candidates, shelf: Shelf, state: State, user: int, key: np.uint64, tries: int
 ) -> None:
     """Offer notes by a walk over clicks: my note -> a clicker of its author -> a note of that user.
@@ -151,7 +147,9 @@ def _offer_walked(
 
 
 @numba.njit(cache=True)
-def gather(found: Candidates, shelf: Shelf, state: State, user: int, key: np.uint64, tries: int) -> None:
+def gather(  # noqa: PLR0913 - a kernel takes its arrays one by one
+    found: Candidates, shelf: Shelf, state: State, user: int, key: np.uint64, tries: int
+) -> None:
     """Let every channel offer its candidates."""
     found.n[0] = 0
     found.table[:] = -1

@@ -97,9 +97,7 @@ def _draw_shares(spec: WorldSpec, topics: Topics, rng: np.random.Generator) -> N
     return share_UT
 
 
-def _standardise(
-    share_UT: NDArray[np.float64], topics: Topics, alignment: float
-) -> tuple[NDArray[np.float32], float]:
+def _standardise(share_UT: NDArray[np.float64], topics: Topics, alignment: float) -> tuple[NDArray[np.float32], float]:
     """Scale both halves of taste to their share of variance over random (user, topic) pairs."""
     parts, mean = [], 0.0
     for vector_TH, variance in (
@@ -170,4 +168,5 @@ def _draw_creators(spec: WorldSpec, topics: Topics, rng: np.random.Generator) ->
 def _draw_style(spec: WorldSpec, rng: np.random.Generator) -> NDArray[np.float32]:
     """Draw tastes in style, scaled so that a user's affinity for a style has the variance text leaves over."""
     scale = np.sqrt((1.0 - spec.affinity.text_alignment) / STYLE)
-    return (scale * rng.normal(size=(spec.n_users, STYLE))).astype(np.float32)
+    style_US: NDArray[np.float32] = (scale * rng.normal(size=(spec.n_users, STYLE))).astype(np.float32)
+    return style_US

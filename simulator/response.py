@@ -67,9 +67,7 @@ def response_model(spec: WorldSpec, population: Population) -> Model:
     )
 
 
-def appeal(
-    spec: Responding, quality_N: NDArray[np.float32], age_seconds_N: NDArray[np.int64]
-) -> NDArray[np.float32]:
+def appeal(spec: Responding, quality_N: NDArray[np.float32], age_seconds_N: NDArray[np.int64]) -> NDArray[np.float32]:
     """Return the part of the click logit that is the note's own: quality, less power-law ageing."""
     days_N = np.maximum(age_seconds_N, 0) / DAY_SECONDS
     return (spec.quality_slope * quality_N - spec.ageing * np.log1p(days_N)).astype(np.float32)

@@ -101,7 +101,9 @@ def blank(n_sessions: int, capacity: int) -> Impressions:
 
 
 @numba.njit(cache=True)
-def answer(model: Model, notes: NoteView, user: int, note: int, liking: float, key: np.uint64) -> tuple[int, float]:
+def answer(  # noqa: PLR0913 - a kernel takes its arrays one by one
+    model: Model, notes: NoteView, user: int, note: int, liking: float, key: np.uint64
+) -> tuple[int, float]:
     """Draw the responses to an examined note as a bit mask, and the dwell in seconds."""
     logit = click_logit(model, notes, liking, user, note)
     if uniform(mix(key, np.uint64(0))) >= sigmoid(logit):
@@ -195,9 +197,7 @@ def _serve_page(  # noqa: PLR0913 - a kernel takes its arrays one by one
         out.position_SR[s, n], out.page_SR[s, n] = slot, page
         if slot < n_read:
             answer_key = mix(mix(tick.luck.respond, np.uint64(user)), np.uint64(note))
-            out.responses_SR[s, n], out.dwell_SR[s, n] = answer(
-                tick.model, tick.notes, user, note, liking, answer_key
-            )
+            out.responses_SR[s, n], out.dwell_SR[s, n] = answer(tick.model, tick.notes, user, note, liking, answer_key)
         out.n_S[s] = n + 1
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from importlib import import_module
+from typing import Any
 
 N_CATEGORIES = 20
 TOPICS_PER_CATEGORY = 12
@@ -40,11 +41,11 @@ class Responding:
     video_slope: float = 0.4
     ageing: float = 0.35  # power-law ageing: click odds fall as (1 + age / day) ** -ageing
     engage_slope: float = 0.8
-    like_bias: float = -2.3
-    collect_bias: float = -3.0
-    comment_bias: float = -4.2
-    share_bias: float = -4.6
-    follow_bias: float = -4.4
+    like_bias: float = -3.3
+    collect_bias: float = -3.8
+    comment_bias: float = -5.0
+    share_bias: float = -5.4
+    follow_bias: float = -5.2
     dwell_log_mean: float = 2.8  # of seconds, given a click
     dwell_log_sd: float = 0.7
 
@@ -73,7 +74,7 @@ class Living:
     initial_users: float = 0.6
     initial_authors: float = 0.5
     authors_among_users: float = 0.5
-    mean_active_share: float = 0.27
+    mean_active_share: float = 0.18
     return_slope: float = 2.0  # how far satisfaction moves the odds of coming back
     follows_log_mean: float = 2.2
     follows_log_sd: float = 1.0
@@ -104,7 +105,7 @@ class WorldSpec:
         if not 0.0 <= self.affinity.text_alignment <= 1.0:
             raise ValueError(f"Affinity.text_alignment: expected in [0, 1], got {self.affinity.text_alignment}")
 
-    def as_dict(self) -> dict[str, object]:
+    def as_dict(self) -> dict[str, Any]:
         """Return the spec as nested plain values, for a manifest."""
         return asdict(self)
 

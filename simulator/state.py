@@ -51,7 +51,10 @@ def empty_state(n_users: int, n_authors: int) -> State:
         return np.zeros(shape, np.int32)
 
     return State(
-        *(counts(1024) for _ in range(4)),
+        counts(1024),
+        counts(1024),
+        counts(1024),
+        counts(1024),
         counts(n_authors),
         counts(n_authors),
         counts(7, n_authors),

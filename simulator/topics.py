@@ -41,9 +41,7 @@ def draw_topics(spec: Affinity, seed: int) -> Topics:
         weight_T[liked] = rng.dirichlet(np.full(spec.topics_per_persona, 2.0))
     vector_PH = rng.normal(size=(spec.n_personas, HALF))
     # A topic no persona holds still has a place of its own.
-    collaborative_TH = _unit(
-        (persona_PT > 0).T.astype(float) @ vector_PH + 0.3 * rng.normal(size=(N_TOPICS, HALF))
-    )
+    collaborative_TH = _unit((persona_PT > 0).T.astype(float) @ vector_PH + 0.3 * rng.normal(size=(N_TOPICS, HALF)))
     persona_share_P = rng.dirichlet(np.full(spec.n_personas, 3.0))
     return Topics(semantic_TH, collaborative_TH, persona_PT, persona_share_P, popularity_T)
 

@@ -6,11 +6,13 @@ move. Shapes: S sessions, E events, N notes, A authors, U users.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from simulator.befriending import initial_follows
-from simulator.journal import Journal, rows_of
+from simulator.journal import Journal, event_log, rows_of
 from simulator.living import HOUR_SECONDS, Sessions, publishing, returning
 from simulator.luck import mix, stream
 from simulator.notes import NoteTruth, note_truth
@@ -62,8 +64,9 @@ class World:
     def observe(self) -> Observation:
         """Return all that may be known now."""
         showing = Showing(self.spec, self._population, self._notes, self._born_time_N, self.seed)
-        catalog = showing.catalog().before(self.now) if self.now else showing.catalog().before(1)
-        return Observation(max(self.now, 1), catalog, self._journal.events(), self._journal.follows())
+        now = max(self.now, 1)  # the first inhabitants are there at time 0
+        events, follows = self._journal.events(), self._journal.follows()
+        return Observation(now, showing.catalog().before(now), events.between(0, now), follows.before(now))
 
     def expose(self, requests: Requests, slates: Slates) -> EventLog:
         """Show slates of notes to users now, draw their responses, move the counts; return the impressions."""
@@ -74,9 +77,7 @@ class World:
             raise ValueError(f"Slates.ids: expected notes below {n_born}, got {int(slates.ids_QK.max())}")
         shown = blank(len(requests), slates.ids_QK.shape[1])
         show_slates(self._tick_inputs(), requests.ids_Q, slates.ids_QK, shown)
-        n_before = self._journal.n_events
-        self._settle(shown, requests.ids_Q)
-        return self._journal.events().take(slice(n_before, None))
+        return event_log(self._settle(shown, requests.ids_Q))
 
     def _begin_day(self, day: int) -> None:
         turn_day(self._state, day)
@@ -127,8 +128,8 @@ class World:
         serve(self._tick_inputs(), user_S, room(8 * rules.candidates_per_channel), shown)
         return shown
 
-    def _settle(self, shown: Impressions, user_S: NDArray[np.int32]) -> None:
-        """Write the hour into the journal, then move the counts."""
+    def _settle(self, shown: Impressions, user_S: NDArray[np.int32]) -> dict[str, NDArray[Any]]:
+        """Write the impressions into the journal, then move the counts; return the rows."""
         key = self._key("start", self.tick)
         columns, responses_E = rows_of(shown, user_S, self.now, self._n_sessions, key)
         self._n_sessions += len(user_S)
@@ -138,3 +139,4 @@ class World:
         is_new_E = absorb(self._state, author_N, user_E, note_E, responses_E, day)
         self._journal.write(columns)
         self._journal.befriend(user_E[is_new_E], author_N[note_E[is_new_E]], columns["time"][is_new_E])
+        return columns

@@ -1,0 +1,96 @@
+"""The answer key of one task on one dataset: what the harness needs to check and score slates, and no method sees.
+
+Shapes: Q requests, C candidates, T targets, K list length, N notes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.case import Case
+from bench.metrics import Relevant
+from bench.truth import Truth
+from simulator.schema import Requests, Slates
+
+_OPTIONAL = ("best_QK", "gain_QT", "author_N", "age_seconds_N")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Exam:
+    """Requests, cold bucket and truth of a task."""
+
+    requests: Requests
+    cold_only: Requests | None
+    n_targets: int
+    cold_T: NDArray[np.bool_]
+    truth: Truth
+
+
+def exam_of(case: Case, truth: Truth) -> Exam:
+    """Put a case and its truth together."""
+    n_targets = case.cut.index.catalog.count(case.task.target)
+    cold_T = np.zeros(n_targets, np.bool_)
+    if case.task.has_cold_targets:
+        cold_T[case.cut.cold_ids] = True
+    return Exam(case.requests, case.cold_only, n_targets, cold_T, truth)
+
+
+def save(exam: Exam, path: Path) -> None:
+    """Write the exam in one piece: a temporary file, then a rename."""
+    r, truth = exam.requests, exam.truth
+    head = {"query": r.query, "target": r.target, "time": r.time, "tie_seed": r.tie_seed}
+    arrays = {
+        "head": np.array(json.dumps(head)),
+        "ids_Q": r.ids_Q,
+        "candidates_C": r.candidates_C,
+        "seen_start_Q1": r.seen_start_Q1,
+        "seen_S": r.seen_S,
+        "cold_T": exam.cold_T,
+        "relevant_start_Q1": truth.relevant.start_Q1,
+        "relevant_R": truth.relevant.ids_R,
+    }
+    if exam.cold_only is not None:
+        arrays["cold_only_C"] = exam.cold_only.candidates_C
+    for name in _OPTIONAL:
+        if getattr(truth, name) is not None:
+            arrays[name] = getattr(truth, name)
+    for name in ("oracle", "affinity"):
+        slates: Slates | None = getattr(truth, name)
+        if slates is not None:
+            arrays[f"{name}_ids_QK"], arrays[f"{name}_scores_QK"] = slates.ids_QK, slates.scores_QK
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    with temporary.open("wb") as file:
+        np.savez(file, **arrays)
+    temporary.replace(path)
+
+
+def load(path: Path) -> Exam:
+    """Read an exam."""
+    with np.load(path) as stored:
+        arrays = dict(stored)
+    head = json.loads(str(arrays["head"]))
+    seen = (arrays["seen_start_Q1"], arrays["seen_S"], head["tie_seed"])
+
+    def requests(candidates_C: NDArray[np.int32]) -> Requests:
+        return Requests(head["query"], head["target"], arrays["ids_Q"], head["time"], candidates_C, *seen)
+
+    def slates(name: str) -> Slates | None:
+        if f"{name}_ids_QK" not in arrays:
+            return None
+        return Slates(arrays[f"{name}_ids_QK"], arrays[f"{name}_scores_QK"])
+
+    truth = Truth(
+        relevant=Relevant(arrays["relevant_start_Q1"], arrays["relevant_R"]),
+        oracle=slates("oracle"),
+        affinity=slates("affinity"),
+        **{name: arrays.get(name) for name in _OPTIONAL},
+    )
+    cold_only = requests(arrays["cold_only_C"]) if "cold_only_C" in arrays else None
+    return Exam(requests(arrays["candidates_C"]), cold_only, len(arrays["cold_T"]), arrays["cold_T"], truth)

@@ -1,0 +1,77 @@
+"""What a run is to do: the cells (task, method, seed), each with a key made of all that its result depends on."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+from dataclasses import asdict, dataclass
+
+from methods.registry import METHODS, create
+from pydantic import JsonValue
+
+from bench.task import WORLD, Task
+from bench.tasks import TASKS, find_task
+from methods.base import Method
+from simulator.spec import find_world
+
+# Lists made from the truth itself: the ceiling of each task, and the ranking by true chance whatever the task asks.
+TRUTHS = ("oracle", "true-affinity")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The run as asked for. `world` is simulated once a seed; recorded tasks bring their own data."""
+
+    world: str = "small"
+    seeds: tuple[int, ...] = (1, 2, 3)
+    tasks: tuple[str, ...] = tuple(task.id for task in TASKS.values() if task.source == WORLD)
+    methods: tuple[str, ...] = (*TRUTHS, *METHODS)
+    reference: str = "popular"
+
+    def __post_init__(self) -> None:
+        find_world(self.world)
+        for name in self.tasks:
+            find_task(name)
+        for name in self.methods:
+            if name not in TRUTHS:
+                create(name)
+        if not self.seeds or len(set(self.seeds)) != len(self.seeds) or min(self.seeds) < 0:
+            raise ValueError(f"seeds: expected distinct numbers >= 0, got {self.seeds}")
+        for field in ("tasks", "methods"):
+            if not getattr(self, field):
+                raise ValueError(f"{field}: expected at least one, got none")
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One (task, method, seed) on one dataset, and the sha256 of all that its result depends on."""
+
+    task: str
+    method: str
+    seed: int
+    fingerprint: str
+    config: dict[str, JsonValue]
+    key: str
+
+
+def serves(method: str, task: Task) -> bool:
+    """Whether a method answers the kind of question a task asks; truths answer those of simulated worlds."""
+    if method in TRUTHS:
+        return task.source == WORLD
+    return (task.query, task.target) in create(method).capabilities.serves
+
+
+def make_cell(task: Task, method: str, seed: int, dataset: str) -> Cell:
+    """Describe one cell on the dataset of fingerprint `dataset`."""
+    fingerprint = task.fingerprint(dataset)
+    config, code = ({}, "") if method in TRUTHS else _config_and_code(create(method))
+    key = hashlib.sha256(json.dumps([fingerprint, method, config, code, seed], sort_keys=True).encode()).hexdigest()
+    return Cell(task.id, method, seed, fingerprint, config, key)
+
+
+def _config_and_code(method: Method) -> tuple[dict[str, JsonValue], str]:
+    """Return the config, and a hash of the method's module, so that an edited method is run anew."""
+    config: dict[str, JsonValue] = json.loads(json.dumps(asdict(method.config)))
+    source = inspect.getsource(inspect.getmodule(type(method)) or type(method))
+    return config, hashlib.sha256(source.encode()).hexdigest()

@@ -1,0 +1,72 @@
+"""Jobs that come before the methods: make the dataset, then the exam of each task on it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from multiprocessing import connection
+from pathlib import Path
+
+from threadpoolctl import threadpool_limits
+
+from bench.case import Opener, opening_order
+from bench.exam import exam_of, save
+from bench.importers import import_dataset
+from bench.task import WORLD
+from bench.tasks import find_task
+from bench.truth import recorded_truth, simulated_truth
+from simulator.dataset import read
+from simulator.luck import generator
+from simulator.simulate import simulate
+from simulator.spec import find_world
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the data of some cells comes from: a world and its seed, or a recorded dataset in a folder."""
+
+    name: str
+    folder: str
+    world: str | None = None
+    seed: int | None = None
+    layout: str | None = None
+    recorded_at: str | None = None
+
+
+def make_dataset(source: Source, pipe: connection.Connection) -> None:
+    """Simulate or import the dataset of `source` unless it is there; report days as JSON [done, in all]."""
+    folder = Path(source.folder)
+    if folder.exists():
+        return
+    if source.world is not None and source.seed is not None:
+
+        def tell(done: int, total: int) -> None:
+            pipe.send_bytes(json.dumps([done, total]).encode())
+
+        simulate(find_world(source.world), folder, seed=source.seed, progress=tell)
+    elif source.layout is not None and source.recorded_at is not None:
+        import_dataset(source.layout, Path(source.recorded_at), folder, {})
+
+
+def make_exams(source: Source, tasks: tuple[str, ...], exams: str, case_key: int, pipe: connection.Connection) -> None:
+    """Write the exam of each task that has none yet."""
+    missing = [find_task(name) for name in tasks if not exam_path(exams, source.name, name).exists()]
+    if not missing:
+        return
+    whole = read(Path(source.folder)).observation
+    opener = Opener(whole, key=case_key)
+    with threadpool_limits(1):
+        for task in opening_order(missing):
+            case = opener.open(task)
+            if task.source == WORLD and source.world is not None and source.seed is not None:
+                rng = generator(case_key, f"truth/{task.family}")
+                truth = simulated_truth(case, find_world(source.world), seed=source.seed, rng=rng)
+            else:
+                truth = recorded_truth(case, whole)
+            save(exam_of(case, truth), exam_path(exams, source.name, task.id))
+            pipe.send_bytes(json.dumps(task.id).encode())
+
+
+def exam_path(exams: str, source: str, task: str) -> Path:
+    """Return where the exam of a task on a source lies."""
+    return Path(exams) / source / f"{task.replace('/', '~')}.npz"

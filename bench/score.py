@@ -1,0 +1,104 @@
+"""Check and score the lists of one cell against its exam: one value per request and metric.
+
+Shapes: Q requests, K list length, T targets.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.check import check_slates
+from bench.exam import Exam
+from bench.metrics import METRICS, MetricRow, Relevant
+from bench.task import Task
+from simulator.oracle import Oracle
+from simulator.schema import Requests
+from simulator.spec import WorldSpec
+
+Values = dict[str, NDArray[np.float64]]
+World = tuple[WorldSpec, int]
+
+
+def check_and_score(
+    task: Task,
+    exam: Exam,
+    ids_QK: NDArray[np.int32],
+    cold_only_ids_QK: NDArray[np.int32] | None,
+    world: World | None,
+) -> Values:
+    """Refuse bad lists, then return per-request values by metric name, `recall@50`; one value for set metrics."""
+    k = max(task.ks)
+    check_slates(ids_QK, exam.requests, k=k, n_targets=exam.n_targets)
+    lists = {"all": ids_QK, "cold": ids_QK}
+    if exam.cold_only is not None and cold_only_ids_QK is not None:
+        check_slates(cold_only_ids_QK, exam.cold_only, k=k, n_targets=exam.n_targets)
+        lists["cold-only"] = cold_only_ids_QK
+    gain_QK = _gains(task, exam, ids_QK, world)
+    values: Values = {}
+    for name, row in METRICS.items():
+        if row.on not in lists or (row.on != "all" and not task.has_cold_targets):
+            continue
+        inputs = _inputs(row, exam, lists[row.on], gain_QK)
+        if inputs is not None:
+            function = _function(row)
+            for cutoff in task.ks:
+                values[f"{name}@{cutoff}"] = np.atleast_1d(np.asarray(function(*inputs, k=cutoff), np.float64))
+    return values
+
+
+def _function(row: MetricRow) -> Any:
+    module, _, name = row.function.partition(":")
+    return getattr(import_module(module), name)
+
+
+def _inputs(
+    row: MetricRow, exam: Exam, ids_QK: NDArray[np.int32], gain_QK: NDArray[np.float32] | None
+) -> tuple[Any, ...] | None:
+    """Return the positional inputs of a metric, or None where the task has no such thing."""
+    relevant = exam.truth.relevant
+    match row.needs:
+        case "relevant":
+            return ids_QK, (relevant if row.on == "all" else within(relevant, exam.cold_T))
+        case "bucket":
+            whole_T = np.zeros(exam.n_targets, np.bool_)
+            whole_T[exam.requests.candidates_C] = True
+            return ids_QK, (whole_T if row.on == "all" else exam.cold_T)
+        case "candidates":
+            asked = exam.requests if row.on != "cold-only" or exam.cold_only is None else exam.cold_only
+            only = relevant if row.on == "all" else within(relevant, exam.cold_T)
+            return n_candidates(asked), only
+        case "gain":
+            return None if gain_QK is None else (gain_QK, exam.truth.best_QK)
+
+
+def within(relevant: Relevant, bucket_T: NDArray[np.bool_]) -> Relevant:
+    """Return the relevant entries that lie in a bucket."""
+    kept_R = bucket_T[relevant.ids_R]
+    upto_R1 = np.append(0, np.cumsum(kept_R)).astype(np.int64)
+    return Relevant(upto_R1[relevant.start_Q1], relevant.ids_R[kept_R])
+
+
+def n_candidates(requests: Requests) -> NDArray[np.int64]:
+    """Return how many candidates each request has once what it saw is gone."""
+    is_candidate_S = np.isin(requests.seen_S, requests.candidates_C)
+    upto_S1 = np.append(0, np.cumsum(is_candidate_S))
+    return len(requests.candidates_C) - np.diff(upto_S1[requests.seen_start_Q1])
+
+
+def _gains(task: Task, exam: Exam, ids_QK: NDArray[np.int32], world: World | None) -> NDArray[np.float32] | None:
+    """Return the true gain of every listed target, or None for recorded data."""
+    truth = exam.truth
+    if truth.gain_QT is not None:
+        chance_QK = np.take_along_axis(truth.gain_QT, np.maximum(ids_QK, 0), axis=1).astype(np.float32)
+        return np.where(ids_QK >= 0, chance_QK, np.float32(0))
+    if world is None or truth.author_N is None or truth.age_seconds_N is None:
+        return None
+    oracle = Oracle(world[0], seed=world[1], author_N=truth.author_N, age_seconds_N=truth.age_seconds_N)
+    gain_QK = oracle.engage_pairs(task.target, exam.requests.ids_Q, ids_QK)
+    if task.has_cold_targets:
+        gain_QK = np.where((ids_QK >= 0) & exam.cold_T[ids_QK], gain_QK, np.float32(0))
+    return gain_QK

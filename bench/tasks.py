@@ -1,0 +1,143 @@
+"""The table of tasks."""
+
+from __future__ import annotations
+
+from bench.task import Cold, LeaveOneOut, Recorded, Task
+
+HOUR = 3_600
+_FEW = (0, 1, 5, 20)
+_AGES = {"0h": (0, 1), "1h": (1, HOUR), "6h": (HOUR, 6 * HOUR), "24h": (6 * HOUR, 24 * HOUR)}
+
+
+def _author_cold() -> list[Task]:
+    tasks = []
+    for j in _FEW:
+        cold = Cold("author", first_interactions=j)
+        words = (
+            f"new authors with their first {j} clicks known" if j else "new authors, nothing known but what they wrote"
+        )
+        tasks += [
+            Task(
+                f"author-cold/u2a/j{j}@v1",
+                f"user -> author: {words}",
+                "user",
+                "author",
+                cold=cold,
+                primary="cold_recall@50",
+            ),
+            Task(
+                f"author-cold/a2a/j{j}@v1",
+                f"author -> co-engaged author: {words}",
+                "author",
+                "author",
+                cold=cold,
+                max_requests=1_000,
+                primary="cold_recall@50",
+            ),
+        ]
+    return tasks
+
+
+def _note_cold() -> list[Task]:
+    return [
+        Task(
+            f"note-cold/u2n/age-{name}@v1",
+            f"user -> note: notes of a day, as they stood at age {low // HOUR}-{high // HOUR} h"
+            if high > 1
+            else "user -> note: notes of a day, as they stood when published",
+            "user",
+            "note",
+            # All have lived for a day, so that every age is a younger view of the same notes.
+            cold=Cold("note", arrived_days_ago=(2.0, 1.0), age_seconds=(low, high)),
+            primary="cold_recall@100",
+        )
+        for name, (low, high) in _AGES.items()
+    ]
+
+
+def _user_cold() -> list[Task]:
+    return [
+        Task(
+            f"user-cold/u2n/j{j}@v1",
+            f"user -> note: new users with their first {j} clicks known",
+            "user",
+            "note",
+            cold=Cold("user", first_interactions=j),
+            primary="recall@100",
+        )
+        for j in _FEW
+    ]
+
+
+_SIMULATED = [
+    *_author_cold(),
+    *_note_cold(),
+    *_user_cold(),
+    Task(
+        "warm/next-note@v1",
+        "user -> the next note the user engages with",
+        "user",
+        "note",
+        next_only=True,
+        max_requests=4_000,
+        primary="recall@100",
+    ),
+]
+
+_RECORDED = [
+    Task(
+        "beauty/leave-one-out@v1",
+        "Amazon Beauty 2014, leave-one-out, all 12,101 items ranked",
+        "user",
+        "note",
+        source="amazon2014-beauty",
+        split=LeaveOneOut(),
+        max_requests=22_363,
+        ks=(5, 10, 20),
+        primary="recall@10",
+    ),
+    Task(
+        "beauty/leave-one-out-leaky@v1",
+        "the same with the published mistake: popularity counts the test item; never ranked",
+        "user",
+        "note",
+        source="amazon2014-beauty",
+        split=LeaveOneOut(leaky=True),
+        max_requests=22_363,
+        ks=(5, 10, 20),
+        primary="recall@10",
+        tags=("leaky",),
+    ),
+    Task(
+        "gowalla/lightgcn-split@v1",
+        "Gowalla, the split of NGCF and LightGCN",
+        "user",
+        "note",
+        source="gowalla-lightgcn",
+        split=Recorded(now=1, positives_from=1),
+        max_requests=29_858,
+        ks=(10, 20, 50),
+        primary="recall@20",
+    ),
+    Task(
+        "citeulike/cold@v1",
+        "CiteULike-a, one item in five cold, the split of ALDI and ColdRec (its tags leak: see docs)",
+        "user",
+        "note",
+        source="citeulike-a-coldstart",
+        split=Recorded(now=1, positives_from=2),
+        cold=Cold("note", arrived_days_ago=None, first_interactions=0),
+        max_requests=5_551,
+        ks=(10, 20, 50),
+        primary="cold_recall@20",
+    ),
+]
+
+TASKS: dict[str, Task] = {task.id: task for task in [*_SIMULATED, *_RECORDED]}
+
+
+def find_task(name: str) -> Task:
+    """Return a task by its id."""
+    if name not in TASKS:
+        raise ValueError(f"task: expected one of {', '.join(TASKS)}, got {name!r}")
+    return TASKS[name]

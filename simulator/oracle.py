@@ -1,0 +1,140 @@
+"""The truth of a world at a moment: who would engage with what, if it were shown. Only `bench` imports this.
+
+Truth is a function of (spec, seed) and of the catalog's authors and birth times, so it needs no second simulation.
+Shapes: Q queries, N notes, A authors, U users.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.luck import keys, stream, uniforms
+from simulator.notes import note_truth
+from simulator.population import Population, draw_population
+from simulator.response import (
+    Model,
+    NoteView,
+    affinity,
+    appeal,
+    click_logit,
+    engage_probability,
+    note_view,
+    response_model,
+    sigmoid,
+    topic_affinities,
+)
+from simulator.spec import WorldSpec
+from simulator.topics import draw_topics
+
+NEWEST = 3  # an author is judged by the newest notes, up to three
+
+
+@lru_cache(maxsize=4)
+def _population(spec: WorldSpec, seed: int) -> Population:
+    return draw_population(spec, draw_topics(spec.affinity, seed), seed)
+
+
+class Oracle:
+    """Expected responses of a world's users to its notes at given ages, and to its authors.
+
+    A note is engaged with when it is clicked and then liked, collected, commented on, shared, or its author followed;
+    the note is taken as examined (position bias is the platform's, not the user's). An author is engaged with when
+    any of the newest three notes is.
+    """
+
+    def __init__(
+        self, spec: WorldSpec, *, seed: int, author_N: NDArray[np.int32], age_seconds_N: NDArray[np.int64]
+    ) -> None:
+        population = _population(spec, seed)
+        ids_N = np.arange(len(author_N), dtype=np.int32)
+        truth = note_truth(spec.affinity, population.creators, seed, ids_N, author_N)
+        self._seed = seed
+        self._model = response_model(spec, population)
+        self._view = note_view(truth, appeal(spec.responding, truth.quality_N, age_seconds_N))
+        self._newest_AM = newest_notes(author_N, spec.n_authors)
+
+    def engage_with_notes(self, user_Q: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Return the chance (Q, N) that each user, shown each note now, engages with it."""
+        out_QN = np.empty((len(user_Q), len(self._view.topic_N)), np.float32)
+        _engage(self._model, self._view, user_Q, out_QN)
+        return out_QN
+
+    def engage_with_authors(self, user_Q: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Return the chance (Q, A) that each user engages with any of the author's newest notes."""
+        chance_QN = self.engage_with_notes(user_Q)
+        none_QA = np.ones((len(user_Q), len(self._newest_AM)), np.float32)
+        for note_A in self._newest_AM.T:
+            none_QA *= np.float32(1) - np.where(note_A >= 0, chance_QN[:, note_A], np.float32(0))
+        return np.float32(1) - none_QA
+
+    def engage_pairs(self, kind: str, user_Q: NDArray[np.int32], ids_QK: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Return the chance (Q, K) for each user and the notes or authors listed for that user; 0 for -1 pads."""
+
+        def with_notes(note_QK: NDArray[np.int32]) -> NDArray[np.float32]:
+            out_QK = np.zeros(note_QK.shape, np.float32)
+            _engage_pairs(self._model, self._view, user_Q, np.ascontiguousarray(note_QK), out_QK)
+            return out_QK
+
+        if kind == "note":
+            return with_notes(ids_QK)
+        newest_MQK = np.where(ids_QK >= 0, self._newest_AM.T[:, ids_QK], np.int32(-1))
+        none_QK = np.ones(ids_QK.shape, np.float32)
+        for note_QK in newest_MQK:
+            none_QK *= np.float32(1) - with_notes(note_QK)
+        return np.float32(1) - none_QK
+
+    def would(self, kind: str, user_Q: NDArray[np.int32], chance_QT: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """Draw whether each user would engage with each target, by luck keyed on (seed, kind, user, target)."""
+        target_T = np.arange(chance_QT.shape[1])
+        root = stream(self._seed, f"would/{kind}")
+        drawn_QT = np.empty(chance_QT.shape, np.bool_)
+        for q, user in enumerate(user_Q):
+            drawn_QT[q] = uniforms(keys(root, int(user), target_T)) < chance_QT[q]
+        return drawn_QT
+
+
+def newest_notes(author_N: NDArray[np.int32], n_authors: int) -> NDArray[np.int32]:
+    """Return each author's newest notes (A, 3), newest first, -1 pads."""
+    newest_AM = np.full((n_authors, NEWEST), -1, np.int32)
+    order = np.argsort(author_N, kind="stable")
+    upto_A = np.searchsorted(author_N[order], np.arange(n_authors), side="right")
+    count_A = np.bincount(author_N, minlength=n_authors)
+    for m in range(NEWEST):
+        has_A = count_A > m
+        newest_AM[has_A, m] = order[upto_A[has_A] - 1 - m]
+    return newest_AM
+
+
+@numba.njit(cache=True)
+def _chance(model: Model, notes: NoteView, row_T: NDArray[np.float32], user: int, note: int) -> float:
+    liking = affinity(model, notes, row_T, user, note)
+    return sigmoid(click_logit(model, notes, liking, user, note)) * engage_probability(model, liking)
+
+
+@numba.njit(cache=True)
+def _engage(model: Model, notes: NoteView, user_Q: NDArray[np.int32], out_QN: NDArray[np.float32]) -> None:
+    row_T = np.empty(model.topic_DT.shape[1], np.float32)
+    for q, user in enumerate(user_Q):
+        topic_affinities(model, user, row_T)
+        for note in range(out_QN.shape[1]):
+            out_QN[q, note] = _chance(model, notes, row_T, user, note)
+
+
+@numba.njit(cache=True)
+def _engage_pairs(
+    model: Model,
+    notes: NoteView,
+    user_Q: NDArray[np.int32],
+    note_QK: NDArray[np.int32],
+    out_QK: NDArray[np.float32],
+) -> None:
+    row_T = np.empty(model.topic_DT.shape[1], np.float32)
+    for q, user in enumerate(user_Q):
+        topic_affinities(model, user, row_T)
+        for k, note in enumerate(note_QK[q]):
+            if note >= 0:
+                out_QK[q, k] = _chance(model, notes, row_T, user, note)
