@@ -1,22 +1,143 @@
-"""The command `coldrecall`: simulate, import, run, and list what there is."""
+"""The command `coldrecall`: simulate, import, run, report, and list what there is."""
 
 from __future__ import annotations
 
+import fnmatch
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from methods.registry import METHODS, create
 from rich.console import Console
 from rich.table import Table
 
 from bench.importers import IMPORTERS, import_dataset
-from bench.plan import TRUTHS, Plan
-from bench.showing import bars
+from bench.plan import TRUTHS, Plan, serves
+from bench.progress import telling
+from bench.record import ResultRecord
+from bench.run import run as run_plan
 from bench.task import WORLD
 from bench.tasks import TASKS
+from methods.registry import METHODS, create
 from simulator.simulate import simulate as simulate_world
 from simulator.spec import WORLDS, find_world
 
-app = typer.Typer(help="A benchmark for cold-start recall on worlds whose truth is known.", no_args_is_help=True)
+app = typer.Typer(
+    help="A benchmark for cold-start recall on worlds whose truth is known.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+_out, _err = Console(), Console(stderr=True)
+
+Out = Annotated[Path, typer.Option(help="Folder to write; for a dataset it must not exist yet.")]
+
+
+@app.command()
+def simulate(
+    out: Out,
+    world: Annotated[str, typer.Option(help=f"One of {', '.join(WORLDS)}.")] = "small",
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 1,
+) -> None:
+    """Live a world to its end and write it as a folder of Parquet tables with a manifest."""
+    with telling(_err) as tell:
+        manifest = simulate_world(
+            find_world(world), out, seed=seed, progress=lambda d, n: tell("simulated days", d, n)
+        )
+    _out.print(f"{out}: {manifest.tables['events'].rows:,} impressions, fingerprint {manifest.fingerprint}")
+
+
+@app.command("import")
+def import_(
+    layout: Annotated[str, typer.Argument(help=f"One of {', '.join(IMPORTERS)}.")],
+    source: Annotated[Path, typer.Argument(help="The file or folder to read.")],
+    out: Out,
+    option: Annotated[list[str] | None, typer.Option(help="KEY=VALUE, for example columns user=uid,item=iid.")] = None,
+) -> None:
+    """Read a recorded log into the same kind of folder."""
+    options = dict(_key_value(word) for word in option or [])
+    manifest = import_dataset(layout, source, out, options)
+    _out.print(f"{out}: {manifest.tables['events'].rows:,} events, fingerprint {manifest.fingerprint}")
+
+
+@app.command()
+def run(
+    out: Annotated[Path, typer.Option(help="Folder of the run; a second start does what is missing.")] = Path(
+        "runs/small"
+    ),
+    world: Annotated[str, typer.Option(help=f"One of {', '.join(WORLDS)}.")] = "small",
+    seeds: Annotated[str, typer.Option(help="Comma-separated; each makes its own world.")] = "1,2,3",
+    tasks: Annotated[str, typer.Option(help="Comma-separated ids or patterns: 'author-cold/*'.")] = WORLD,
+    methods: Annotated[str, typer.Option(help="Comma-separated names or package.module:Class.")] = "all",
+    reference: Annotated[str, typer.Option(help="The method that differences are paired with.")] = "popular",
+    workers: Annotated[int, typer.Option(min=1, help="Cells answered at the same time.")] = os.cpu_count() or 1,
+    data: Annotated[Path | None, typer.Option(envvar="COLDRECALL_DATA", help="Folder of recorded datasets.")] = None,
+) -> None:
+    """Run tasks x methods x seeds, print the table, write the report."""
+    plan = Plan(
+        world=world,
+        seeds=tuple(int(seed) for seed in seeds.split(",")),
+        tasks=_chosen_tasks(tasks),
+        methods=(*TRUTHS, *METHODS) if methods == "all" else tuple(methods.split(",")),
+        reference=reference,
+    )
+    with telling(_err) as tell:
+        records = run_plan(plan, out, n_workers=workers, data=data, tell=tell)
+    _show(records, plan, out)
+
+
+def _show(records: list[ResultRecord], plan: Plan, out: Path) -> None:
+    raise NotImplementedError
+
+
+def _chosen_tasks(words: str) -> tuple[str, ...]:
+    """Return the tasks that the words name: "world" for all simulated ones, ids with or without version, patterns."""
+    chosen: dict[str, None] = {}
+    for word in words.split(","):
+        if word == WORLD:
+            found = [task.id for task in TASKS.values() if task.source == WORLD]
+        else:
+            found = [name for name in TASKS if word in (name, name.partition("@")[0]) or fnmatch.fnmatch(name, word)]
+        if not found:
+            raise typer.BadParameter(f"tasks: expected one of {', '.join(TASKS)}, got {word!r}")
+        chosen |= dict.fromkeys(found)
+    return tuple(chosen)
+
+
+def _key_value(word: str) -> tuple[str, str]:
+    key, equals, value = word.partition("=")
+    if not equals:
+        raise typer.BadParameter(f"option: expected KEY=VALUE, got {word!r}")
+    return key, value
+
+
+@app.command()
+def tasks() -> None:
+    """List the tasks."""
+    _print_table(("task", "source", "asks"), ((task.id, task.source, task.title) for task in TASKS.values()))
+
+
+@app.command()
+def methods() -> None:
+    """List the methods, what they serve, and whether they reach what nobody has interacted with."""
+    rows = [(name, "all simulated tasks", "yes", "made from the truth: a ceiling") for name in TRUTHS]
+    for name in METHODS:
+        able = create(name).capabilities
+        pairs = ", ".join(sorted(f"{query}->{target}" for query, target in able.serves))
+        rows.append((name, pairs, "yes" if able.cold_targets else "no", (type(create(name)).__doc__ or "").split("\n")[0]))
+    _print_table(("method", "serves", "cold targets", "what it does"), rows)
+
+
+@app.command()
+def worlds() -> None:
+    """List the worlds."""
+    specs = [find_world(name) for name in WORLDS]
+    rows = ((s.name, f"{s.n_users:,}", f"{s.n_authors:,}", str(s.days)) for s in specs)
+    _print_table(("world", "users", "authors", "days"), rows)
+
+
+def _print_table(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
+    table = Table(*columns)
+    for row in rows:
+        table.add_row(*row)
+    _out.print(table)

@@ -15,9 +15,9 @@ from bench.importers import import_dataset
 from bench.task import WORLD
 from bench.tasks import find_task
 from bench.truth import recorded_truth, simulated_truth
-from simulator.dataset import read
+from simulator.dataset import read, write
 from simulator.luck import generator
-from simulator.simulate import simulate
+from simulator.simulate import live
 from simulator.spec import find_world
 
 
@@ -43,7 +43,8 @@ def make_dataset(source: Source, pipe: connection.Connection) -> None:
         def tell(done: int, total: int) -> None:
             pipe.send_bytes(json.dumps([done, total]).encode())
 
-        simulate(find_world(source.world), folder, seed=source.seed, progress=tell)
+        observation = live(find_world(source.world), seed=source.seed, progress=tell)
+        write(folder, observation, name=source.world, origin={"world": source.world})  # methods read it: no seed
     elif source.layout is not None and source.recorded_at is not None:
         import_dataset(source.layout, Path(source.recorded_at), folder, {})
 

@@ -58,7 +58,8 @@ def _wanted(plan: Plan) -> list[tuple[str, int]]:
 
 def _source(plan: Plan, folder: RunFolder, data: Path | None, name: str, seed: int) -> Source:
     if name == WORLD:
-        label = f"{plan.world}-seed{seed}"
+        # Methods are told where their dataset lies: its name must not tell them the seed.
+        label = f"{plan.world}-{int(stream(seed, f'label/{plan.world}')):016x}"
         return Source(label, str(folder.datasets / label), world=plan.world, seed=seed)
     if data is None or not (data / name).is_dir():
         raise ValueError(f"data: expected a folder with {name}, got {data} (set COLDRECALL_DATA or --data)")

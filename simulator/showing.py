@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 from simulator.luck import keys, stream, uniforms
 from simulator.notes import NoteTruth
 from simulator.population import Population
-from simulator.schema import Authors, Catalog, Notes, StoredTexts, Users
+from simulator.schema import Authors, Catalog, Notes, Users
 from simulator.spec import N_CATEGORIES, TOPICS_PER_CATEGORY, WorldSpec
+from simulator.text.pack import load
+from simulator.text.render import AuthorProfiles, NoteBodies, NoteTitles
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,11 +33,18 @@ class Showing:
         luck_A = uniforms(keys(stream(self.seed, "author/label"), np.arange(len(label_A))))
         wrong_A = luck_A < 0.1
         label_A = np.where(wrong_A, (luck_A * 10 * N_CATEGORIES).astype(np.int16), label_A).astype(np.int16)
-        notes = self.notes
-        texts = StoredTexts.of([""] * len(self.born_time_N))
+        notes, pack, key = self.notes, load("english"), stream(self.seed, "text")
+        said = (pack, key, notes.topic_N, notes.second_N, notes.author_N)
         return Catalog(
             Users(people.joined_time_U, people.author_U),
-            Authors(creators.joined_time_A, label_A, StoredTexts.of([""] * len(label_A))),
-            Notes(notes.author_N, self.born_time_N, notes.is_video_N, notes.label_N, texts, texts),
-            tuple(str(i) for i in range(N_CATEGORIES)),
+            Authors(creators.joined_time_A, label_A, AuthorProfiles(pack, key, creators.topics_AM)),
+            Notes(
+                notes.author_N,
+                self.born_time_N,
+                notes.is_video_N,
+                notes.label_N,
+                NoteTitles(*said),
+                NoteBodies(*said),
+            ),
+            tuple(category.name for category in pack.categories),
         )

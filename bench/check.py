@@ -1,0 +1,78 @@
+"""Refuse slates that break a rule before anything is scored: published evaluators give such lists full marks.
+
+Shapes: Q requests, K list length, T targets.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.metrics import Relevant, contains
+from simulator.schema import Requests, Slates
+
+
+class SlateError(ValueError):
+    """A slate that breaks a rule; the message names the field, what was expected, what came and where."""
+
+    def __init__(self, field: str, expected: str, got: str) -> None:
+        super().__init__(f"{field}: expected {expected}, got {got}")
+        self.field = field
+
+
+def check_slates(slates: Slates | NDArray[np.int32], requests: Requests, *, k: int, n_targets: int) -> None:
+    """Raise SlateError at the first rule that the slates break; bare ids count as slates of equal scores."""
+    if not isinstance(slates, Slates):
+        slates = Slates(slates, np.zeros(slates.shape, np.float32))
+    ids_QK = slates.ids_QK
+    if ids_QK.shape != (len(requests), k):
+        raise SlateError("Slates.ids", f"shape ({len(requests)}, {k})", f"{ids_QK.shape}")
+    _refuse(ids_QK >= n_targets, ids_QK, f"ids < {n_targets}")
+    _refuse(_is_no_candidate(ids_QK, requests, n_targets), ids_QK, "ids among the candidates of the request")
+    _refuse(_is_repeated(ids_QK), ids_QK, "distinct ids within a request")
+    seen = Relevant(requests.seen_start_Q1, requests.seen_S)
+    _refuse(contains(ids_QK, seen), ids_QK, "ids that the request has not seen")
+    _check_scores(slates)
+
+
+def _is_no_candidate(ids_QK: NDArray[np.int32], requests: Requests, n_targets: int) -> NDArray[np.bool_]:
+    # One entry more than there are targets, so that the pad -1 finds itself at the end.
+    outside_T1 = np.ones(n_targets + 1, np.bool_)
+    outside_T1[requests.candidates_C] = False
+    outside_T1[-1] = False
+    return outside_T1[ids_QK]
+
+
+def _is_repeated(ids_QK: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Mark later copies of an id within a row, and nothing where no row has any: the order is needed only then."""
+    sorted_QK = np.sort(ids_QK, axis=1)
+    if not bool(((sorted_QK[:, 1:] == sorted_QK[:, :-1]) & (sorted_QK[:, 1:] >= 0)).any()):
+        return np.zeros(ids_QK.shape, np.bool_)
+    order_QK = np.argsort(ids_QK, axis=1, kind="stable")
+    same_QK = np.zeros(ids_QK.shape, np.bool_)
+    same_QK[:, 1:] = (sorted_QK[:, 1:] == sorted_QK[:, :-1]) & (sorted_QK[:, 1:] >= 0)
+    repeated_QK = np.zeros(ids_QK.shape, np.bool_)
+    np.put_along_axis(repeated_QK, order_QK, same_QK, axis=1)
+    return repeated_QK
+
+
+def _refuse(bad_QK: NDArray[np.bool_], ids_QK: NDArray[np.int32], expected: str) -> None:
+    if bool(bad_QK.any()):
+        row, place = _first(bad_QK)
+        raise SlateError("Slates.ids", expected, f"id {ids_QK[row, place]} at request {row}, place {place}")
+
+
+def _check_scores(slates: Slates) -> None:
+    scores_QK = slates.scores_QK
+    rises_QK = (scores_QK[:, 1:] > scores_QK[:, :-1]) & (slates.ids_QK[:, 1:] >= 0)
+    if bool(rises_QK.any()):
+        row, before = _first(rises_QK)
+        place = before + 1
+        got = f"{scores_QK[row, place]} after {scores_QK[row, before]}"
+        where = f"at request {row}, place {place}, id {slates.ids_QK[row, place]}"
+        raise SlateError("Slates.scores", "scores that never rise", f"{got} {where}")
+
+
+def _first(bad_QK: NDArray[np.bool_]) -> tuple[int, int]:
+    row, place = divmod(int(np.argmax(bad_QK)), bad_QK.shape[1])
+    return row, place
