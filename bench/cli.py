@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.importers import IMPORTERS, import_dataset
-from bench.plan import TRUTHS, Plan, serves
+from bench.plan import TRUTHS, Plan
 from bench.progress import telling
 from bench.record import ResultRecord
 from bench.run import run as run_plan
@@ -41,9 +41,7 @@ def simulate(
 ) -> None:
     """Live a world to its end and write it as a folder of Parquet tables with a manifest."""
     with telling(_err) as tell:
-        manifest = simulate_world(
-            find_world(world), out, seed=seed, progress=lambda d, n: tell("simulated days", d, n)
-        )
+        manifest = simulate_world(find_world(world), out, seed=seed, progress=lambda d, n: tell("simulated days", d, n))
     _out.print(f"{out}: {manifest.tables['events'].rows:,} impressions, fingerprint {manifest.fingerprint}")
 
 
@@ -124,7 +122,9 @@ def methods() -> None:
     for name in METHODS:
         able = create(name).capabilities
         pairs = ", ".join(sorted(f"{query}->{target}" for query, target in able.serves))
-        rows.append((name, pairs, "yes" if able.cold_targets else "no", (type(create(name)).__doc__ or "").split("\n")[0]))
+        rows.append(
+            (name, pairs, "yes" if able.cold_targets else "no", (type(create(name)).__doc__ or "").split("\n")[0])
+        )
     _print_table(("method", "serves", "cold targets", "what it does"), rows)
 
 

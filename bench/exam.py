@@ -6,13 +6,13 @@ Shapes: Q requests, C candidates, T targets, K list length, N notes.
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.arrays import load_arrays, save_arrays
 from bench.case import Case
 from bench.metrics import Relevant
 from bench.truth import Truth
@@ -64,17 +64,12 @@ def save(exam: Exam, path: Path) -> None:
         slates: Slates | None = getattr(truth, name)
         if slates is not None:
             arrays[f"{name}_ids_QK"], arrays[f"{name}_scores_QK"] = slates.ids_QK, slates.scores_QK
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    with temporary.open("wb") as file:
-        np.savez(file, **arrays)
-    temporary.replace(path)
+    save_arrays(path, arrays)
 
 
 def load(path: Path) -> Exam:
     """Read an exam."""
-    with np.load(path) as stored:
-        arrays = dict(stored)
+    arrays = load_arrays(path)
     head = json.loads(str(arrays["head"]))
     seen = (arrays["seen_start_Q1"], arrays["seen_S"], head["tie_seed"])
 

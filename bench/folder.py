@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.arrays import save_arrays
+
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
@@ -50,12 +52,8 @@ class RunFolder:
     def write_values(self, cell: str, values: dict[str, NDArray[np.float64]]) -> str:
         """Keep the per-request values of a cell; return their path relative to the root."""
         relative = f"values/{cell}.npz"
-        path = self.root / relative
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".tmp")
-        with temporary.open("wb") as file:
-            np.savez_compressed(file, **{name: column.astype(np.float32) for name, column in values.items()})
-        temporary.replace(path)
+        columns = {name: column.astype(np.float32) for name, column in values.items()}
+        save_arrays(self.root / relative, columns, compress=True)
         return relative
 
 

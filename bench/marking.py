@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.arrays import load_arrays
 from bench.exam import Exam
 from bench.exam import load as load_exam
 from bench.folder import RunFolder
@@ -36,8 +37,7 @@ class Marker:
         """Record the answer of a worker; a refused slate is a failed cell that says why."""
         if answer.error is not None or answer.file is None or answer.measured is None:
             return self.fail(cell, source, answer.error or "no answer")
-        with np.load(answer.file) as stored:
-            lists = dict(stored)
+        lists = load_arrays(Path(answer.file))
         Path(answer.file).unlink()
         measured = Measured.model_validate(answer.measured)
         return self.mark_lists(cell, source, lists["ids_QK"], lists.get("cold_only_ids_QK"), measured)

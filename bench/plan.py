@@ -7,12 +7,12 @@ import inspect
 import json
 from dataclasses import asdict, dataclass
 
-from methods.registry import METHODS, create
 from pydantic import JsonValue
 
 from bench.task import WORLD, Task
 from bench.tasks import TASKS, find_task
 from methods.base import Method
+from methods.registry import METHODS, create
 from simulator.spec import find_world
 
 # Lists made from the truth itself: the ceiling of each task, and the ranking by true chance whatever the task asks.

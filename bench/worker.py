@@ -14,15 +14,15 @@ from dataclasses import asdict, dataclass, replace
 from multiprocessing import connection, parent_process
 from pathlib import Path
 
-import numpy as np
-from methods.registry import create
 from threadpoolctl import threadpool_limits
 
+from bench.arrays import save_arrays
 from bench.case import Case, Opener, Split
 from bench.measure import Clock, Speed, Stopwatch, latency, peak_bytes, recommend_all
 from bench.split import Views
 from bench.tasks import find_task
 from methods.base import Budget, Method
+from methods.registry import create
 from simulator.dataset import read
 from simulator.luck import generator
 from simulator.schema import Kind, Observation
@@ -114,7 +114,7 @@ def _answer(living: _Living, case: Case, job: Assignment) -> Answer:
         arrays["cold_only_ids_QK"], _ = recommend_all(method, case.cold_only, k=k)
     speed = Speed(len(case.requests) / max(seconds, 1e-9), *latency(method, case.requests, k=k))
     file = Path(job.scratch) / f"{case.task.id.replace('/', '~')}.npz"
-    np.savez(file, **arrays)
+    save_arrays(file, arrays)
     index_clock = living.index_clock or Clock(0.0, 0.0)
     measured = {
         "fit_seconds": living.fit_clock.wall,

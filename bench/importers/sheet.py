@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from bench.importers.source import SourceError, check_file
 
+WELL_FORMED = "a table in UTF-8 with a header and rows of equal length"
 TIME_UNITS: dict[str, int] = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 
 
@@ -108,7 +109,7 @@ def read_csv(path: Path, columns: Collection[str], style: CsvStyle) -> Sheet:
     try:
         table = pyarrow.csv.read_csv(path, parse_options=_parse_options(style), convert_options=convert)
     except pa.ArrowException as error:
-        raise SourceError(path.name, "a table in UTF-8 with equally long rows", error) from error
+        raise SourceError(path.name, WELL_FORMED, error) from error
     return Sheet(path.name, table)
 
 
@@ -119,7 +120,7 @@ def csv_header(path: Path, style: CsvStyle) -> list[str]:
         with pyarrow.csv.open_csv(path, parse_options=_parse_options(style)) as reader:
             names: list[str] = reader.schema.names
     except pa.ArrowException as error:
-        raise SourceError(path.name, "a table with a header", error) from error
+        raise SourceError(path.name, WELL_FORMED, error) from error
     return names
 
 

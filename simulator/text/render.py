@@ -31,7 +31,7 @@ OPENER_SHARE = 0.7
 FILLER_SHARE = 0.5
 CLOSER_SHARE = 0.7
 TAG_SHARE = 0.3
-LONG_SHARE = 0.5  # of bodies, with one line more
+LONG_SHARE = 0.4  # of bodies, with one line more
 BODY_LINES = 4
 PROFILE_LINES = 2
 STEPS = np.array([1, 3, 7, 9])  # coprime to 4, 8 and 10, so a walk over a topic's words sees all before one again
@@ -117,7 +117,7 @@ class NoteBodies:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AuthorProfiles:
-    """Profiles of authors: two lines that name all topics of the author, -1 pads `topics_AM` on the right."""
+    """Profiles of authors: two lines that speak of every topic of the author; -1 pads `topics_AM` on the right."""
 
     pack: Pack
     key: np.uint64
