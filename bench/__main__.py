@@ -1,0 +1,5 @@
+"""`python -m bench` is the command `coldrecall`."""
+
+from bench.cli import app
+
+app()

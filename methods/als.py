@@ -1,0 +1,99 @@
+"""Implicit alternating least squares, by the library `implicit`.
+
+Minimise sum over (u, t) of c_ut (p_ut - x_u y_t)^2 + regularization (|x|^2 + |y|^2), where p = 1 and c = alpha if u
+clicked t, else p = 0 and c = 1. Who is new is solved for against the other side, which stays.
+
+Reference: Hu, Koren, Volinsky 2008, doi:10.1109/ICDM.2008.22. U users, T targets.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from implicit.cpu.als import AlternatingLeastSquares
+from threadpoolctl import threadpool_limits
+
+from methods.base import Budget, Capabilities
+from methods.factors import Factors, grown
+from methods.interactions import FROM_USERS_AND_AUTHORS, Sparse, binary, clicks, n_users_of
+from methods.ranking import rank
+from simulator.schema import Kind, Observation, Requests, Slates
+
+
+@dataclass(frozen=True, slots=True)
+class ALSConfig:
+    """The loss and how long it is minimised."""
+
+    factors: int = 64
+    regularization: float = 0.01
+    alpha: float = 1.0  # weight of a click against a pair without one
+    iterations: int = 15
+
+
+class ALS:
+    """Rank candidates by the dot product of the user's and the target's factors."""
+
+    capabilities: ClassVar[Capabilities] = Capabilities(FROM_USERS_AND_AUTHORS, cold_targets=False)
+
+    def __init__(self, config: ALSConfig = ALSConfig()) -> None:
+        self.config = config
+
+    def fit(self, seen: Observation, *, target: Kind, rng: np.random.Generator, budget: Budget) -> None:
+        """Factorise the clicks."""
+        self.target_ = target
+        self.learnt_ = LearntALS.learn(clicks(seen, target=target), self.config, rng=rng, threads=budget.threads)
+
+    def index(self, seen: Observation) -> None:
+        """Solve for targets first clicked after the fit, then for users with new clicks."""
+        self.factors_ = self.learnt_.folded(clicks(seen, target=self.target_))
+
+    def recommend(self, requests: Requests, *, k: int) -> Slates:
+        """Rank by factors."""
+        return rank(self.factors_.scores(requests), requests, k=k)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LearntALS:
+    """A fitted model of the library and the clicks it was fitted to."""
+
+    model: AlternatingLeastSquares
+    clicks_UT: Sparse
+
+    @classmethod
+    def learn(cls, counts_UT: Sparse, config: ALSConfig, *, rng: np.random.Generator, threads: int) -> LearntALS:
+        """Factorise the pairs of `counts_UT`."""
+        clicks_UT = binary(counts_UT)
+        # The library runs its own threads, warns of a BLAS that does too, and checks that only here.
+        with threadpool_limits(1, "blas"):
+            model = AlternatingLeastSquares(
+                factors=config.factors,
+                regularization=config.regularization,
+                alpha=config.alpha,
+                iterations=config.iterations,
+                num_threads=threads,
+                random_state=int(rng.integers(2**31)),
+            )
+            model.fit(clicks_UT, show_progress=False)
+        return cls(model, clicks_UT)
+
+    def folded(self, counts_UT: Sparse) -> Factors:
+        """Return the factors of now; the fitted model stays as it is."""
+        clicks_UT = binary(counts_UT)
+        n_fitted_users, n_fitted_targets = self.clicks_UT.shape
+        n_before_T = np.pad(n_users_of(self.clicks_UT), (0, clicks_UT.shape[1] - n_fitted_targets))
+        n_before_U = np.pad(np.diff(self.clicks_UT.indptr), (0, clicks_UT.shape[0] - n_fitted_users))
+        new_R = np.flatnonzero((n_before_T == 0) & (n_users_of(clicks_UT) > 0))
+        changed_R = np.flatnonzero(n_before_U != np.diff(clicks_UT.indptr))
+        model = copy.copy(self.model)  # its Gram matrices are cached on first use, so the original must not fold in
+        with threadpool_limits(1, "blas"):
+            items_TF = grown(model.item_factors, clicks_UT.shape[1])
+            if len(new_R):
+                items_TF[new_R] = model.recalculate_item(new_R, clicks_UT[:n_fitted_users, new_R].T.tocsr())
+            model.item_factors = items_TF
+            users_UF = grown(model.user_factors, clicks_UT.shape[0])
+            if len(changed_R):
+                users_UF[changed_R] = model.recalculate_user(changed_R, clicks_UT[changed_R])
+        return Factors(users_UF, items_TF)

@@ -1,0 +1,137 @@
+"""Methods that break the contract, each in one way."""
+
+import gc
+import os
+import sys
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from methods.base import Budget, Capabilities
+from simulator.schema import Kind, Observation, Requests, Slates
+
+
+@dataclass(frozen=True, slots=True)
+class NoConfig:
+    """Nothing to set."""
+
+
+class Good:
+    """Answers with the first unseen candidates."""
+
+    capabilities = Capabilities(frozenset({("user", "note"), ("user", "author")}), cold_targets=False)
+
+    def __init__(self) -> None:
+        self.config = NoConfig()
+
+    def fit(self, seen: Observation, *, target: Kind, rng: np.random.Generator, budget: Budget) -> None:
+        self.n_ = seen.catalog.count(target)
+
+    def index(self, seen: Observation) -> None:
+        self.now_ = seen.now
+
+    def recommend(self, requests: Requests, *, k: int) -> Slates:
+        ids_QK = np.full((len(requests), k), -1, np.int32)
+        for q in range(len(requests)):
+            seen = requests.seen_S[requests.seen_start_Q1[q] : requests.seen_start_Q1[q + 1]]
+            free = np.setdiff1d(requests.candidates_C, seen)[:k]
+            ids_QK[q, : len(free)] = free
+        return self.finish(ids_QK)
+
+    def finish(self, ids_QK: NDArray[np.int32]) -> Slates:
+        """Make slates of the lists; the bad ones bend this."""
+        return Slates(ids_QK, np.zeros(ids_QK.shape, np.float32))
+
+
+class NanScores(Good):
+    """Scores are NaN."""
+
+    def finish(self, ids_QK: NDArray[np.int32]) -> Slates:
+        return Slates(ids_QK, np.full(ids_QK.shape, np.nan, np.float32))
+
+
+class Duplicates(Good):
+    """Every place holds the first id."""
+
+    def finish(self, ids_QK: NDArray[np.int32]) -> Slates:
+        return super().finish(np.repeat(ids_QK[:, :1], ids_QK.shape[1], axis=1))
+
+
+class Unknown(Good):
+    """An id beyond the corpus."""
+
+    def finish(self, ids_QK: NDArray[np.int32]) -> Slates:
+        ids_QK[0, 0] = 2**30
+        return super().finish(ids_QK)
+
+
+class Short(Good):
+    """Lists of another length than asked."""
+
+    def finish(self, ids_QK: NDArray[np.int32]) -> Slates:
+        return super().finish(ids_QK[:, 1:])
+
+
+class WrongType(Good):
+    """Ids as int64."""
+
+    def finish(self, ids_QK: NDArray[np.int32]) -> Slates:
+        return Slates(ids_QK.astype(np.int64), np.zeros(ids_QK.shape, np.float32))  # type: ignore[arg-type]
+
+
+class NotSlates(Good):
+    """A list instead of slates."""
+
+    def finish(self, ids_QK: NDArray[np.int32]) -> Slates:
+        return ids_QK.tolist()  # type: ignore[no-any-return]
+
+
+class Seen(Good):
+    """Shows what was seen."""
+
+    def recommend(self, requests: Requests, *, k: int) -> Slates:
+        ids_QK = np.full((len(requests), k), -1, np.int32)
+        for q in range(len(requests)):
+            seen = requests.seen_S[requests.seen_start_Q1[q] : requests.seen_start_Q1[q + 1]][:k]
+            ids_QK[q, : len(seen)] = seen
+        return self.finish(ids_QK)
+
+
+class Raises(Good):
+    """Fails to fit."""
+
+    def fit(self, seen: Observation, *, target: Kind, rng: np.random.Generator, budget: Budget) -> None:
+        raise RuntimeError("no memory for a model of this size")
+
+
+class Dies(Good):
+    """Takes its process along."""
+
+    def index(self, seen: Observation) -> None:
+        os._exit(9)
+
+
+class Mutates(Good):
+    """Writes into what it was shown."""
+
+    def fit(self, seen: Observation, *, target: Kind, rng: np.random.Generator, budget: Budget) -> None:
+        seen.events.click_E[:] = True
+
+
+class Snoops(Good):
+    """Says what it finds of the truth in its process: modules that know it, objects that hold it, words that tell."""
+
+    def fit(self, seen: Observation, *, target: Kind, rng: np.random.Generator, budget: Budget) -> None:
+        modules = [name for name in TELLING_MODULES if name in sys.modules]
+        held = [name for name in map(_type_name, gc.get_objects()) if name in TELLING_TYPES]
+        words = [word for word in (*sys.argv, *os.environ.values()) if "seed" in word.lower()]
+        raise RuntimeError(f"found {modules + held + words}")
+
+
+TELLING_MODULES = ("simulator.oracle", "simulator.world", "simulator.population", "bench.truth", "bench.exam")
+TELLING_TYPES = ("Oracle", "World", "Population", "Exam", "Truth", "WorldSpec", "Source", "Plan")
+
+
+def _type_name(thing: object) -> str:
+    return type(thing).__name__
