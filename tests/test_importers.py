@@ -121,8 +121,10 @@ def test_kuairand_knows_creators_uploads_and_follows(tmp_path: Path) -> None:
     assert categories(recording) == {"70": "12", "71": "", "72": "9", "73": "12"}
     assert catalog.notes.is_video_N.all()
     assert sorted(texts(recording.source_ids["user"])) == ["7", "8", "9"]
-    # User 7 follows author 500 twice; the first counts. User 8, who came earlier, follows later.
-    assert recording.observation.follows.time_F.tolist() == [1649383200, 1650592860]
+    # User 7 follows author 500 twice; the first counts. User 8 follows author 501 within the same second, but before.
+    edges = recording.observation.follows
+    assert [texts(recording.source_ids["user"])[user] for user in edges.user_F] == ["8", "7"]
+    assert edges.time_F.tolist() == [1649383200, 1649383200]
 
 
 def test_beauty_keeps_the_given_order_inside_a_day(tmp_path: Path) -> None:
