@@ -51,11 +51,12 @@ def _befriend(  # noqa: PLR0913 - a kernel takes its arrays one by one
     author_F: NDArray[np.int32],
 ) -> NDArray[np.bool_]:
     row_T = np.empty(model.topic_DT.shape[1], np.float32)
+    style_US = model.style_US
     is_new_F = np.zeros(len(user_F), np.bool_)
     held = -1
     for f, user in enumerate(user_F):
         if user != held:
-            topic_affinities(model, user, row_T)
+            topic_affinities(model.taste_UD[user], model.topic_DT, model.topic_mean, row_T)
             held = user
         best, best_liking = 0, -np.inf
         for i in range(_DRAWS):
@@ -63,7 +64,7 @@ def _befriend(  # noqa: PLR0913 - a kernel takes its arrays one by one
             author = min(int(np.searchsorted(upto_A, drawn)), len(upto_A) - 1)
             liking = row_T[topic_A[author]]
             for s in range(style_AS.shape[1]):
-                liking += model.style_US[user, s] * style_AS[author, s]
+                liking += style_US[user, s] * style_AS[author, s]
             if liking > best_liking:
                 best, best_liking = author, liking
         author_F[f] = best

@@ -12,7 +12,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.luck import keys, stream, uniforms
+from simulator.luck import mix, stream, uniform
 from simulator.notes import note_truth
 from simulator.population import Population, draw_population
 from simulator.response import (
@@ -65,11 +65,8 @@ class Oracle:
 
     def engage_with_authors(self, user_Q: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return the chance (Q, A) that each user engages with any of the author's newest notes."""
-        chance_QN = self.engage_with_notes(user_Q)
-        none_QA = np.ones((len(user_Q), len(self._newest_AM)), np.float32)
-        for note_A in self._newest_AM.T:
-            none_QA *= np.float32(1) - np.where(note_A >= 0, chance_QN[:, note_A], np.float32(0))
-        return np.float32(1) - none_QA
+        author_A = np.arange(len(self._newest_AM), dtype=np.int32)
+        return self.engage_pairs("author", user_Q, np.broadcast_to(author_A, (len(user_Q), len(author_A))))
 
     def engage_pairs(self, kind: str, user_Q: NDArray[np.int32], ids_QK: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return the chance (Q, K) for each user and the notes or authors listed for that user; 0 for -1 pads."""
@@ -89,11 +86,8 @@ class Oracle:
 
     def would(self, kind: str, user_Q: NDArray[np.int32], chance_QT: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Draw whether each user would engage with each target, by luck keyed on (seed, kind, user, target)."""
-        target_T = np.arange(chance_QT.shape[1])
-        root = stream(self._seed, f"would/{kind}")
         drawn_QT = np.empty(chance_QT.shape, np.bool_)
-        for q, user in enumerate(user_Q):
-            drawn_QT[q] = uniforms(keys(root, int(user), target_T)) < chance_QT[q]
+        _draw(stream(self._seed, f"would/{kind}"), user_Q, chance_QT, drawn_QT)
         return drawn_QT
 
 
@@ -110,31 +104,59 @@ def newest_notes(author_N: NDArray[np.int32], n_authors: int) -> NDArray[np.int3
 
 
 @numba.njit(cache=True)
-def _chance(model: Model, notes: NoteView, row_T: NDArray[np.float32], user: int, note: int) -> float:
-    liking = affinity(model, notes, row_T, user, note)
-    return sigmoid(click_logit(model, notes, liking, user, note)) * engage_probability(model, liking)
+def _draw(
+    root: np.uint64, user_Q: NDArray[np.int32], chance_QT: NDArray[np.float32], drawn_QT: NDArray[np.bool_]
+) -> None:
+    for q, user in enumerate(user_Q):
+        key = mix(root, np.uint64(user))
+        for target in range(chance_QT.shape[1]):
+            drawn_QT[q, target] = uniform(mix(key, np.uint64(target))) < chance_QT[q, target]
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _engage(model: Model, notes: NoteView, user_Q: NDArray[np.int32], out_QN: NDArray[np.float32]) -> None:
+    everything_N = np.arange(out_QN.shape[1]).astype(np.int32)
     row_T = np.empty(model.topic_DT.shape[1], np.float32)
     for q, user in enumerate(user_Q):
-        topic_affinities(model, user, row_T)
-        for note in range(out_QN.shape[1]):
-            out_QN[q, note] = _chance(model, notes, row_T, user, note)
+        _engage_row(model, notes, user, everything_N, row_T, out_QN[q])
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _engage_pairs(
-    model: Model,
-    notes: NoteView,
-    user_Q: NDArray[np.int32],
-    note_QK: NDArray[np.int32],
-    out_QK: NDArray[np.float32],
+    model: Model, notes: NoteView, user_Q: NDArray[np.int32], note_QK: NDArray[np.int32], out_QK: NDArray[np.float32]
 ) -> None:
     row_T = np.empty(model.topic_DT.shape[1], np.float32)
     for q, user in enumerate(user_Q):
-        topic_affinities(model, user, row_T)
-        for k, note in enumerate(note_QK[q]):
-            if note >= 0:
-                out_QK[q, k] = _chance(model, notes, row_T, user, note)
+        _engage_row(model, notes, user, note_QK[q], row_T, out_QK[q])
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _engage_row(  # noqa: PLR0913 - a kernel takes its arrays one by one
+    model: Model,
+    notes: NoteView,
+    user: int,
+    note_K: NDArray[np.int32],
+    row_T: NDArray[np.float32],
+    out_K: NDArray[np.float32],
+) -> None:
+    """Write the chances of one user for the notes listed; pads stay as they are."""
+    weights, odds_R, style_S = model.weights, model.engage_odds_R, model.style_US[user]
+    video_taste, style_NS, appeal_N = model.video_taste_U[user], notes.style_NS, notes.appeal_N
+    topic_N, second_N, is_video_N = notes.topic_N, notes.second_N, notes.is_video_N
+    topic_affinities(model.taste_UD[user], model.topic_DT, model.topic_mean, row_T)
+    for k in range(len(note_K)):
+        note = note_K[k]
+        if note >= 0:
+            liking = affinity(row_T, style_S, weights.second_share, topic_N[note], second_N[note], style_NS, note)
+            logit = click_logit(weights, liking, appeal_N[note], is_video_N[note], video_taste)
+            out_K[k] = sigmoid(logit) * engage_probability(odds_R, weights.engage_slope, liking)
+
+
+@numba.njit(cache=True)
+def _draw(
+    root: np.uint64, user_Q: NDArray[np.int32], chance_QT: NDArray[np.float32], drawn_QT: NDArray[np.bool_]
+) -> None:
+    for q, user in enumerate(user_Q):
+        key = mix(root, np.uint64(user))
+        for target in range(chance_QT.shape[1]):
+            drawn_QT[q, target] = uniform(mix(key, np.uint64(target))) < chance_QT[q, target]

@@ -72,27 +72,18 @@ def room(capacity: int) -> Candidates:
     )
 
 
-@numba.njit(cache=True)
-def claim(found: Candidates, note: int) -> bool:
+# Kernels take tuples apart before their loops: see the remark in `simulator.response`.
+
+
+@numba.njit(cache=True, inline="always")
+def claim(table: NDArray[np.int32], note: int) -> bool:
     """Enter a note into the session's set; False when it is there already."""
     at = (note * 2654435761) & (_TABLE - 1)
-    while found.table[at] >= 0:
-        if found.table[at] == note:
-            return False
+    while table[at] >= 0 and table[at] != note:
         at = (at + 1) & (_TABLE - 1)
-    found.table[at] = note
-    return True
-
-
-@numba.njit(cache=True)
-def _offer(found: Candidates, state: State, user: int, note: int, channel: int) -> None:
-    """Add a candidate that the user has not seen and that is not there yet."""
-    n = found.n[0]
-    if note < 0 or n >= len(found.note_C) or has_seen(state, user, note) or not claim(found, note):
-        return
-    found.note_C[n] = note
-    found.channel_C[n] = channel
-    found.n[0] = n + 1
+    is_new = table[at] < 0
+    table[at] = note
+    return bool(is_new)
 
 
 @numba.njit(cache=True, inline="always")
@@ -101,65 +92,87 @@ def _pick(key: np.uint64, n: int) -> int:
 
 
 @numba.njit(cache=True)
-def _offer_sampled(  # noqa: PLR0913 - a kernel takes its arrays one by one
-    found: Candidates, state: State, user: int, list_L: NDArray[np.int32], channel: int, key: np.uint64, tries: int
-) -> None:
-    """Offer uniform draws from a list."""
-    for i in range(tries if len(list_L) else 0):
-        _offer(found, state, user, list_L[_pick(mix(key, np.uint64(i)), len(list_L))], channel)
+def _sampled(list_L: NDArray[np.int32], key: np.uint64, offered_C: NDArray[np.int32]) -> int:
+    """Draw uniformly from a list; return how many notes were drawn."""
+    if len(list_L) == 0:
+        return 0
+    for i in range(len(offered_C)):
+        offered_C[i] = list_L[_pick(mix(key, np.uint64(i)), len(list_L))]
+    return len(offered_C)
 
 
 @numba.njit(cache=True)
-def _offer_followed(found: Candidates, state: State, user: int, key: np.uint64, tries: int) -> None:
-    """Offer recent notes of authors the user follows."""
+def _followed(state: State, user: int, key: np.uint64, offered_C: NDArray[np.int32]) -> int:
+    """Draw recent notes of authors the user follows."""
+    followed_R, n_notes_A, newest_AR = state.followed_UR[user], state.n_notes_A, state.newest_AR
     held = min(state.n_followed_U[user], FOLLOWED)
-    for i in range(tries if held else 0):
+    n = 0
+    for i in range(len(offered_C) if held else 0):
         draw = mix(key, np.uint64(i))
-        author = state.followed_UR[user, _pick(draw, held)]
-        n_recent = min(state.n_notes_A[author], 3)
+        author = followed_R[_pick(draw, held)]
+        n_recent = min(n_notes_A[author], 3)
         if n_recent:
-            newest = state.n_notes_A[author] - 1 - _pick(mix(draw, np.uint64(1)), n_recent)
-            _offer(found, state, user, state.newest_AR[author, newest % NEWEST], FOLLOW_CHANNEL)
+            newest = n_notes_A[author] - 1 - _pick(mix(draw, np.uint64(1)), n_recent)
+            offered_C[n] = newest_AR[author, newest % NEWEST]
+            n += 1
+    return n
 
 
 @numba.njit(cache=True)
-def _offer_walked(  # noqa: PLR0913 - a kernel takes its arrays one by one
-    found: Candidates, shelf: Shelf, state: State, user: int, key: np.uint64, tries: int
-) -> None:
-    """Offer notes by a walk over clicks: my note -> a clicker of its author -> a note of that user.
+def _walked(state: State, shelf: Shelf, user: int, key: np.uint64, offered_C: NDArray[np.int32]) -> int:
+    """Walk over clicks: a note of mine -> a clicker of its author -> a note of that user.
 
     A random walk visits in proportion to co-clicks, as item-CF counts them (Eksombatchai et al. 2018,
     doi:10.1145/3178876.3186183).
     """
-    held = min(state.n_history_U[user], HISTORY)
-    for i in range(tries if held else 0):
+    history_UR, n_history_U, author_N = state.history_UR, state.n_history_U, shelf.author_N
+    clicker_AR, n_clicks_A, oldest = state.clicker_AR, state.n_clicks_A, shelf.pool_P[0]
+    held = min(n_history_U[user], HISTORY)
+    n = 0
+    for i in range(len(offered_C) if held else 0):
         draw = mix(key, np.uint64(i))
-        mine = state.history_UR[user, _pick(draw, held)]
-        author = shelf.author_N[mine]
-        n_clickers = min(state.n_clicks_A[author], CLICKERS)
+        author = author_N[history_UR[user, _pick(draw, held)]]
         draw = mix(draw, np.uint64(1))
-        other = state.clicker_AR[author, _pick(draw, n_clickers)]
-        n_theirs = min(state.n_history_U[other], HISTORY)
+        other = clicker_AR[author, _pick(draw, min(n_clicks_A[author], CLICKERS))]
         draw = mix(draw, np.uint64(2))
-        note = state.history_UR[other, _pick(draw, n_theirs)]
-        if note >= shelf.pool_P[0]:
-            _offer(found, state, user, note, ITEM_CF)
+        note = history_UR[other, _pick(draw, min(n_history_U[other], HISTORY))]
+        if note >= oldest:
+            offered_C[n] = note
+            n += 1
+    return n
+
+
+@numba.njit(cache=True)
+def _keep_new(found: Candidates, seen_B: NDArray[np.uint64], offered_C: NDArray[np.int32], channel: int) -> None:
+    """Keep what was offered, has not been seen, and is not there yet."""
+    note_C, channel_C, table, n = found.note_C, found.channel_C, found.table, found.n[0]
+    for note in offered_C:
+        if n < len(note_C) and not has_seen(seen_B, note) and claim(table, note):
+            note_C[n] = note
+            channel_C[n] = channel
+            n += 1
+    found.n[0] = n
 
 
 @numba.njit(cache=True)
 def gather(  # noqa: PLR0913 - a kernel takes its arrays one by one
     found: Candidates, shelf: Shelf, state: State, user: int, key: np.uint64, tries: int
 ) -> None:
-    """Let every channel offer its candidates."""
+    """Let every channel offer its candidates; the first to offer a note has it."""
     found.n[0] = 0
     found.table[:] = -1
-    _offer_followed(found, state, user, mix(key, np.uint64(FOLLOW_CHANNEL)), tries)
-    _offer_walked(found, shelf, state, user, mix(key, np.uint64(ITEM_CF)), tries)
-    _offer_sampled(found, state, user, shelf.fresh_F, FRESH, mix(key, np.uint64(FRESH)), tries)
-    _offer_sampled(found, state, user, shelf.popular_G, POPULAR, mix(key, np.uint64(POPULAR)), 2 * tries)
+    seen_B, offered_C = state.seen_UB[user], np.empty(2 * tries, np.int32)
+    n = _followed(state, user, mix(key, np.uint64(FOLLOW_CHANNEL)), offered_C[:tries])
+    _keep_new(found, seen_B, offered_C[:n], FOLLOW_CHANNEL)
+    n = _walked(state, shelf, user, mix(key, np.uint64(ITEM_CF)), offered_C[:tries])
+    _keep_new(found, seen_B, offered_C[:n], ITEM_CF)
+    n = _sampled(shelf.fresh_F, mix(key, np.uint64(FRESH)), offered_C[:tries])
+    _keep_new(found, seen_B, offered_C[:n], FRESH)
+    n = _sampled(shelf.popular_G, mix(key, np.uint64(POPULAR)), offered_C)
+    _keep_new(found, seen_B, offered_C[:n], POPULAR)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def score(  # noqa: PLR0913 - a kernel takes its arrays one by one
     found: Candidates,
     shelf: Shelf,
@@ -170,9 +183,13 @@ def score(  # noqa: PLR0913 - a kernel takes its arrays one by one
     key: np.uint64,
 ) -> None:
     """Score the candidates: the true click logit plus noise keyed by (user, day, note)."""
+    weights, style_S, video_taste = model.weights, model.style_US[user], model.video_taste_U[user]
+    topic_N, second_N, style_NS = notes.topic_N, notes.second_N, notes.style_NS
+    appeal_N, is_video_N, noise_N = notes.appeal_N, notes.is_video_N, shelf.noise_N
+    note_C, liking_C, score_C = found.note_C, found.liking_C, found.score_C
     for c in range(found.n[0]):
-        note = found.note_C[c]
-        liking = affinity(model, notes, row_T, user, note)
-        error = shelf.noise_N[note] * bell(mix(key, np.uint64(note)))
-        found.liking_C[c] = liking
-        found.score_C[c] = click_logit(model, notes, liking, user, note) + error
+        note = note_C[c]
+        liking = affinity(row_T, style_S, weights.second_share, topic_N[note], second_N[note], style_NS, note)
+        error = noise_N[note] * bell(mix(key, np.uint64(note)))
+        liking_C[c] = liking
+        score_C[c] = click_logit(weights, liking, appeal_N[note], is_video_N[note], video_taste) + error

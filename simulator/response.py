@@ -19,22 +19,28 @@ from simulator.spec import Responding, WorldSpec
 CLICK, LIKE, COLLECT, COMMENT, SHARE, FOLLOW = 1, 2, 4, 8, 16, 32
 
 
-class Model(NamedTuple):
-    """Everything about users and weights that the response kernels read."""
+class Weights(NamedTuple):
+    """The numbers of the response model."""
 
-    taste_UD: NDArray[np.float32]
-    style_US: NDArray[np.float32]
-    video_taste_U: NDArray[np.float32]
-    topic_DT: NDArray[np.float32]
-    topic_mean: float
     second_share: float
     click_bias: float
     click_slope: float
     video_slope: float
     engage_slope: float
-    engage_bias_R: NDArray[np.float64]  # like, collect, comment, share, follow
     dwell_log_mean: float
     dwell_log_sd: float
+
+
+class Model(NamedTuple):
+    """Everything about users and weights that the response kernels read."""
+
+    weights: Weights
+    taste_UD: NDArray[np.float32]
+    style_US: NDArray[np.float32]
+    video_taste_U: NDArray[np.float32]
+    topic_DT: NDArray[np.float32]
+    topic_mean: float
+    engage_odds_R: NDArray[np.float64]  # like, collect, comment, share, follow, given a click at affinity 0
 
 
 class NoteView(NamedTuple):
@@ -50,20 +56,23 @@ class NoteView(NamedTuple):
 def response_model(spec: WorldSpec, population: Population) -> Model:
     """Gather the arrays of the response model."""
     r, people = spec.responding, population.people
-    return Model(
-        people.taste_UD,
-        people.style_US,
-        people.video_taste_U,
-        population.topic_DT,
-        population.topic_mean,
+    weights = Weights(
         spec.affinity.second_topic_share,
         r.click_bias,
         r.click_slope,
         r.video_slope,
         r.engage_slope,
-        np.array([r.like_bias, r.collect_bias, r.comment_bias, r.share_bias, r.follow_bias]),
         r.dwell_log_mean,
         r.dwell_log_sd,
+    )
+    return Model(
+        weights,
+        people.taste_UD,
+        people.style_US,
+        people.video_taste_U,
+        population.topic_DT,
+        population.topic_mean,
+        np.exp([r.like_bias, r.collect_bias, r.comment_bias, r.share_bias, r.follow_bias]),
     )
 
 
@@ -79,31 +88,45 @@ def note_view(notes: NoteTruth, appeal_N: NDArray[np.float32]) -> NoteView:
 
 
 @numba.njit(cache=True)
-def topic_affinities(model: Model, user: int, out_T: NDArray[np.float32]) -> None:
-    """Write the user's affinity for every topic (the loop order lets it vectorise without reordering sums)."""
-    out_T[:] = np.float32(model.topic_mean)
-    for d in range(model.topic_DT.shape[0]):
-        weight = model.taste_UD[user, d]
+def topic_affinities(
+    taste_D: NDArray[np.float32], topic_DT: NDArray[np.float32], mean: float, out_T: NDArray[np.float32]
+) -> None:
+    """Write a user's affinity for every topic (the loop order lets it vectorise without reordering sums)."""
+    out_T[:] = np.float32(mean)
+    for d in range(topic_DT.shape[0]):
+        weight = taste_D[d]
         for t in range(len(out_T)):
-            out_T[t] += weight * model.topic_DT[d, t]
+            out_T[t] += weight * topic_DT[d, t]
+
+
+# The functions below take plain arrays and numbers: reading an array out of a tuple inside a hot loop costs more than
+# the arithmetic (reference counts), so kernels take tuples apart first.
 
 
 @numba.njit(cache=True, inline="always")
-def affinity(model: Model, notes: NoteView, row_T: NDArray[np.float32], user: int, note: int) -> float:
-    """Return the affinity of a user for a note: standard normal over random pairs."""
-    total = row_T[notes.topic_N[note]]
-    if notes.second_N[note] != notes.topic_N[note]:
-        total += model.second_share * (row_T[notes.second_N[note]] - total)
-    for s in range(model.style_US.shape[1]):
-        total += model.style_US[user, s] * notes.style_NS[note, s]
+def affinity(  # noqa: PLR0913 - a kernel takes its arrays one by one
+    row_T: NDArray[np.float32],
+    style_S: NDArray[np.float32],
+    second_share: float,
+    topic: int,
+    second: int,
+    style_NS: NDArray[np.float32],
+    note: int,
+) -> float:
+    """Return the affinity of a user (topic row and style) for a note: standard normal over random pairs."""
+    total = row_T[topic]
+    if second != topic:
+        total += np.float32(second_share) * (row_T[second] - total)
+    for s in range(len(style_S)):
+        total += style_S[s] * style_NS[note, s]
     return float(total)
 
 
 @numba.njit(cache=True, inline="always")
-def click_logit(model: Model, notes: NoteView, liking: float, user: int, note: int) -> float:
+def click_logit(weights: Weights, liking: float, appeal: float, is_video: bool, video_taste: float) -> float:
     """Return the logit of a click on an examined note."""
-    video = model.video_slope * model.video_taste_U[user] if notes.is_video_N[note] else 0.0
-    return float(model.click_bias + model.click_slope * liking + notes.appeal_N[note] + video)
+    logit = weights.click_bias + weights.click_slope * liking + appeal
+    return float(logit + weights.video_slope * video_taste if is_video else logit)
 
 
 @numba.njit(cache=True, inline="always")
@@ -112,10 +135,11 @@ def sigmoid(x: float) -> float:
     return float(1.0 / (1.0 + np.exp(-x)))
 
 
-@numba.njit(cache=True)
-def engage_probability(model: Model, liking: float) -> float:
+@numba.njit(cache=True, inline="always")
+def engage_probability(odds_R: NDArray[np.float64], slope: float, liking: float) -> float:
     """Return the chance of any of like, collect, comment, share, follow, given a click."""
-    none = 1.0
-    for bias in model.engage_bias_R:
-        none *= 1.0 - sigmoid(bias + model.engage_slope * liking)
-    return 1.0 - none
+    # 1 - sigmoid(b + x) = 1 / (1 + e^b e^x): one exponential serves all responses.
+    odds, some = np.exp(slope * liking), 1.0
+    for base in odds_R:
+        some *= 1.0 + base * odds
+    return float(1.0 - 1.0 / some)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from simulator.luck import bell, mix, uniform
 from simulator.policy import EXPLORE, EXTERNAL, FRESH, RANDOM, Candidates, Shelf, claim, gather, score
-from simulator.response import CLICK, Model, NoteView, affinity, click_logit, sigmoid, topic_affinities
+from simulator.response import CLICK, Model, NoteView, Weights, affinity, click_logit, sigmoid, topic_affinities
 from simulator.spec import Logging
 from simulator.state import State, has_seen
 
@@ -100,21 +100,20 @@ def blank(n_sessions: int, capacity: int) -> Impressions:
     )
 
 
-@numba.njit(cache=True)
-def answer(  # noqa: PLR0913 - a kernel takes its arrays one by one
-    model: Model, notes: NoteView, user: int, note: int, liking: float, key: np.uint64
+@numba.njit(cache=True, error_model="numpy")
+def answer(
+    weights: Weights, odds_R: NDArray[np.float64], logit: float, liking: float, key: np.uint64
 ) -> tuple[int, float]:
     """Draw the responses to an examined note as a bit mask, and the dwell in seconds."""
-    logit = click_logit(model, notes, liking, user, note)
     if uniform(mix(key, np.uint64(0))) >= sigmoid(logit):
         return 0, 0.0
-    mask = CLICK
-    for r in range(len(model.engage_bias_R)):
-        chance = sigmoid(model.engage_bias_R[r] + model.engage_slope * liking)
+    mask, odds = CLICK, np.exp(weights.engage_slope * liking)
+    for r in range(len(odds_R)):
+        chance = odds_R[r] * odds / (1.0 + odds_R[r] * odds)
         if uniform(mix(key, np.uint64(r + 1))) < chance:
             mask |= 2 << r
-    spread = model.dwell_log_sd * bell(mix(key, np.uint64(9)))
-    return mask, np.exp(model.dwell_log_mean + 0.25 * liking + spread)
+    spread = weights.dwell_log_sd * bell(mix(key, np.uint64(9)))
+    return mask, np.exp(weights.dwell_log_mean + 0.25 * liking + spread)
 
 
 @numba.njit(cache=True)
@@ -123,14 +122,14 @@ def n_examined(habits: Habits, user: int, key: np.uint64) -> int:
     return 1 + int(np.log(uniform(key)) / np.log(habits.examine_U[user]))
 
 
-@numba.njit(cache=True)
-def _next_of(found: Candidates, order_C: NDArray[np.int64], start: int, only_fresh: bool) -> int:
+@numba.njit(cache=True, inline="always")
+def _next_of(channel_C: NDArray[np.int8], order_C: NDArray[np.int64], start: int, only_fresh: bool) -> int:
     """Return the next place in the ranked list that is free, and fresh where that is asked."""
     at = start
     while at < len(order_C):
-        channel = found.channel_C[order_C[at]]
+        channel = channel_C[order_C[at]]
         if channel >= 0 and (channel == FRESH or not only_fresh):
-            return at
+            break
         at += 1
     return at
 
@@ -144,99 +143,118 @@ def _fill_page(
     chosen_K: NDArray[np.int64],
 ) -> int:
     """Merge with quotas: fresh notes keep some slots, the rest go by score. Return the number filled."""
-    n_fresh = 0
+    channel_C, n_fresh = found.channel_C, 0
     for slot in range(rules.page_size):
         at = len(order_C)
         if slot % _FRESH_EVERY == _FRESH_EVERY - 1 and n_fresh < rules.fresh_slots:
-            at = cursor_2[1] = _next_of(found, order_C, cursor_2[1], True)
+            at = cursor_2[1] = _next_of(channel_C, order_C, cursor_2[1], True)
             n_fresh += 1
         if at == len(order_C):
-            at = cursor_2[0] = _next_of(found, order_C, cursor_2[0], False)
+            at = cursor_2[0] = _next_of(channel_C, order_C, cursor_2[0], False)
         if at == len(order_C):
             return slot
         chosen_K[slot] = order_C[at]
-        found.channel_C[order_C[at]] -= _TAKEN
+        channel_C[order_C[at]] -= _TAKEN
     return rules.page_size
 
 
 @numba.njit(cache=True)
-def _maybe_uniform(tick: Tick, found: Candidates, user: int, key: np.uint64) -> tuple[int, int]:
-    """Give a small share of slots to a uniform draw from the pool: (note, channel), or (-1, 0) to keep the ranking."""
-    lot = uniform(key)
-    if lot >= tick.rules.explore_share + tick.rules.random_share:
-        return -1, 0
-    pool_P = tick.shelf.pool_P
-    note = pool_P[int(uniform(mix(key, np.uint64(1))) * len(pool_P))]
-    if has_seen(tick.state, user, note) or not claim(found, note):
-        return -1, 0
-    return note, RANDOM if lot < tick.rules.random_share else EXPLORE
+def _plan_page(  # noqa: PLR0913 - a kernel takes its arrays one by one
+    tick: Tick,
+    found: Candidates,
+    chosen_K: NDArray[np.int64],
+    user: int,
+    key: np.uint64,
+    out: Impressions,
+    at: int,
+    s: int,
+) -> None:
+    """Write the notes and channels of a page; a small share of slots goes to a uniform draw from the pool."""
+    note_R, channel_R, propensity_R = out.note_SR[s], out.channel_SR[s], out.propensity_SR[s]
+    pool_P, seen_B, table = tick.shelf.pool_P, tick.state.seen_UB[user], found.table
+    note_C, channel_C = found.note_C, found.channel_C
+    random_share, uniform_share = tick.rules.random_share, tick.rules.random_share + tick.rules.explore_share
+    for slot in range(len(chosen_K)):
+        c = chosen_K[slot]
+        note_R[at + slot], channel_R[at + slot] = note_C[c], channel_C[c] + _TAKEN
+        slot_key = mix(key, np.uint64(slot))
+        lot = uniform(slot_key)
+        if lot < uniform_share:
+            note = pool_P[int(uniform(mix(slot_key, np.uint64(1))) * len(pool_P))]
+            if not has_seen(seen_B, note) and claim(table, note):
+                note_R[at + slot], channel_R[at + slot] = note, RANDOM if lot < random_share else EXPLORE
+                propensity_R[at + slot] = 1.0 / len(pool_P)
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _read_page(  # noqa: PLR0913 - a kernel takes its arrays one by one
+    tick: Tick, row_T: NDArray[np.float32], user: int, page: int, n_slots: int, out: Impressions, at: int, s: int
+) -> None:
+    """Let the user look at the first slots of a page and answer what is there."""
+    weights, odds_R, style_S = tick.model.weights, tick.model.engage_odds_R, tick.model.style_US[user]
+    video_taste, topic_N, second_N = tick.model.video_taste_U[user], tick.notes.topic_N, tick.notes.second_N
+    style_NS, appeal_N, is_video_N = tick.notes.style_NS, tick.notes.appeal_N, tick.notes.is_video_N
+    note_R, responses_R, dwell_R = out.note_SR[s], out.responses_SR[s], out.dwell_SR[s]
+    position_R, page_R = out.position_SR[s], out.page_SR[s]
+    n_read = n_examined(tick.habits, user, mix(mix(tick.luck.read, np.uint64(user)), np.uint64(page)))
+    respond_key = mix(tick.luck.respond, np.uint64(user))
+    for slot in range(n_slots):
+        n = at + slot
+        position_R[n], page_R[n] = slot, page
+        if slot < n_read:
+            note = note_R[n]
+            liking = affinity(row_T, style_S, weights.second_share, topic_N[note], second_N[note], style_NS, note)
+            logit = click_logit(weights, liking, appeal_N[note], is_video_N[note], video_taste)
+            responses_R[n], dwell_R[n] = answer(weights, odds_R, logit, liking, mix(respond_key, np.uint64(note)))
 
 
 @numba.njit(cache=True)
-def _serve_page(  # noqa: PLR0913 - a kernel takes its arrays one by one
+def _serve_session(  # noqa: PLR0913 - a kernel takes its arrays one by one
     tick: Tick,
     found: Candidates,
     row_T: NDArray[np.float32],
     chosen_K: NDArray[np.int64],
     user: int,
-    page: int,
-    s: int,
     out: Impressions,
+    s: int,
 ) -> None:
-    key = mix(mix(tick.luck.serve, np.uint64(user)), np.uint64(1_000 + page))
-    n_read = n_examined(tick.habits, user, mix(mix(tick.luck.read, np.uint64(user)), np.uint64(page)))
-    for slot, c in enumerate(chosen_K):
-        note, channel = _maybe_uniform(tick, found, user, mix(key, np.uint64(slot)))
-        n = out.n_S[s]
-        if note >= 0:
-            liking = affinity(tick.model, tick.notes, row_T, user, note)
-            out.propensity_SR[s, n] = 1.0 / len(tick.shelf.pool_P)
-        else:
-            note, channel, liking = found.note_C[c], found.channel_C[c] + _TAKEN, found.liking_C[c]
-        out.note_SR[s, n], out.channel_SR[s, n] = note, channel
-        out.position_SR[s, n], out.page_SR[s, n] = slot, page
-        if slot < n_read:
-            answer_key = mix(mix(tick.luck.respond, np.uint64(user)), np.uint64(note))
-            out.responses_SR[s, n], out.dwell_SR[s, n] = answer(tick.model, tick.notes, user, note, liking, answer_key)
-        out.n_S[s] = n + 1
+    rules, model = tick.rules, tick.model
+    serve_key, read_key = mix(tick.luck.serve, np.uint64(user)), mix(tick.luck.read, np.uint64(user))
+    topic_affinities(model.taste_UD[user], model.topic_DT, model.topic_mean, row_T)
+    gather(found, tick.shelf, tick.state, user, serve_key, rules.tries)
+    score(found, tick.shelf, model, tick.notes, row_T, user, mix(tick.luck.rank, np.uint64(user)))
+    order_C = np.argsort(-found.score_C[: found.n[0]], kind="mergesort")
+    cursor_2, n = np.zeros(2, np.int64), 0
+    for page in range(rules.max_pages):
+        n_filled = _fill_page(rules, found, order_C, cursor_2, chosen_K)
+        page_key = mix(serve_key, np.uint64(1_000 + page))
+        _plan_page(tick, found, chosen_K[:n_filled], user, page_key, out, n, s)
+        _read_page(tick, row_T, user, page, n_filled, out, n, s)
+        n += n_filled
+        is_over = uniform(mix(read_key, np.uint64(1_000 + page))) >= tick.habits.go_on_U[user]
+        if n_filled < rules.page_size or is_over:
+            break
+    out.n_S[s] = n
 
 
 @numba.njit(cache=True)
 def serve(tick: Tick, user_S: NDArray[np.int32], found: Candidates, out: Impressions) -> None:
     """Serve every session of a tick; each reads the tick and writes its own row of `out`."""
-    rules = tick.rules
     row_T = np.empty(tick.model.topic_DT.shape[1], np.float32)
-    chosen_K = np.empty(rules.page_size, np.int64)
-    for s, user in enumerate(user_S):
-        topic_affinities(tick.model, user, row_T)
-        gather(found, tick.shelf, tick.state, user, mix(tick.luck.serve, np.uint64(user)), rules.tries)
-        score(found, tick.shelf, tick.model, tick.notes, row_T, user, mix(tick.luck.rank, np.uint64(user)))
-        order_C = np.argsort(-found.score_C[: found.n[0]], kind="mergesort")
-        cursor_2 = np.zeros(2, np.int64)
-        for page in range(rules.max_pages):
-            n_filled = _fill_page(rules, found, order_C, cursor_2, chosen_K)
-            _serve_page(tick, found, row_T, chosen_K[:n_filled], user, page, s, out)
-            go_on_key = mix(mix(tick.luck.read, np.uint64(user)), np.uint64(1_000 + page))
-            if n_filled < rules.page_size or uniform(go_on_key) >= tick.habits.go_on_U[user]:
-                break
+    chosen_K = np.empty(tick.rules.page_size, np.int64)
+    for s in range(len(user_S)):
+        _serve_session(tick, found, row_T, chosen_K, user_S[s], out, s)
 
 
 @numba.njit(cache=True)
 def show_slates(tick: Tick, user_Q: NDArray[np.int32], ids_QK: NDArray[np.int32], out: Impressions) -> None:
     """Show given slates, one page a request; they are examined and answered as the platform's own are."""
-    row_T = np.empty(tick.model.topic_DT.shape[1], np.float32)
-    for q, user in enumerate(user_Q):
-        topic_affinities(tick.model, user, row_T)
-        n_read = n_examined(tick.habits, user, mix(mix(tick.luck.read, np.uint64(user)), np.uint64(0)))
-        for slot, note in enumerate(ids_QK[q]):
-            if note < 0:
-                break
-            out.note_SR[q, slot], out.position_SR[q, slot], out.page_SR[q, slot] = note, slot, 0
-            out.channel_SR[q, slot] = EXTERNAL
-            if slot < n_read:
-                liking = affinity(tick.model, tick.notes, row_T, user, note)
-                key = mix(mix(tick.luck.respond, np.uint64(user)), np.uint64(note))
-                out.responses_SR[q, slot], out.dwell_SR[q, slot] = answer(
-                    tick.model, tick.notes, user, note, liking, key
-                )
-            out.n_S[q] = slot + 1
+    model = tick.model
+    row_T = np.empty(model.topic_DT.shape[1], np.float32)
+    for q in range(len(user_Q)):
+        user, n_slots = user_Q[q], int((ids_QK[q] >= 0).sum())
+        out.note_SR[q, :n_slots] = ids_QK[q, :n_slots]
+        out.channel_SR[q, :n_slots] = EXTERNAL
+        topic_affinities(model.taste_UD[user], model.topic_DT, model.topic_mean, row_T)
+        _read_page(tick, row_T, user, 0, n_slots, out, 0, q)
+        out.n_S[q] = n_slots

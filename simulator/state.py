@@ -171,10 +171,8 @@ def bloom_bits(note: int) -> tuple[int, int]:
 
 
 @numba.njit(cache=True, inline="always")
-def has_seen(state: State, user: int, note: int) -> bool:
-    """Whether the user saw the note lately; rarely a false yes, which only hides a candidate."""
+def has_seen(seen_B: NDArray[np.uint64], note: int) -> bool:
+    """Whether a user's filter holds the note; rarely a false yes, which only hides a candidate."""
     first, second = bloom_bits(note)
-    one = np.uint64(1)
-    hit_1 = (state.seen_UB[user, first >> 6] >> np.uint64(first & 63)) & one
-    hit_2 = (state.seen_UB[user, second >> 6] >> np.uint64(second & 63)) & one
-    return bool(hit_1 & hit_2)
+    hits = (seen_B[first >> 6] >> np.uint64(first & 63)) & (seen_B[second >> 6] >> np.uint64(second & 63))
+    return bool(hits & np.uint64(1))

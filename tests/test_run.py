@@ -56,7 +56,7 @@ def test_a_sound_method_of_somebody_else_is_scored(runs: Path) -> None:
     ("method", "field", "expected", "got"),
     [
         ("NanScores", "Slates.scores", "no NaN", "NaN"),
-        ("Duplicates", "Slates.ids", "distinct ids", "id 0 at request 0"),
+        ("Duplicates", "Slates.ids", "distinct ids", "at request 0, place 1"),
         ("Unknown", "Slates.ids", "ids < ", "id 1073741824 at request 0, place 0"),
         ("Short", "Slates.ids", "500)", "499)"),
         ("WrongType", "Slates.ids", "int32", "int64"),

@@ -187,7 +187,7 @@ def test_the_filter_of_seen_notes_has_no_false_no(week: World, seen: Observation
     for user in range(20):
         for note in np.unique(events.note_E[events.user_E == user])[-50:]:
             if week._state.n_seen_U[user] < 600:
-                assert has_seen(week._state, user, note)
+                assert has_seen(week._state.seen_UB[user], note)
     assert len({bloom_bits(note) for note in range(500)}) > 490
 
 
