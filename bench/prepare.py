@@ -9,12 +9,12 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
-from bench.case import Opener, opening_order
+from bench.case import Opener
 from bench.exam import exam_of, save
 from bench.importers import import_dataset
 from bench.task import WORLD
 from bench.tasks import find_task
-from bench.truth import recorded_truth, simulated_truth
+from bench.truth import draw_chances, recorded_truth, simulated_truth
 from simulator.dataset import read, write
 from simulator.luck import generator
 from simulator.simulate import live
@@ -55,13 +55,16 @@ def make_exams(source: Source, tasks: tuple[str, ...], exams: str, case_key: int
     if not missing:
         return
     whole = read(Path(source.folder)).observation
-    opener = Opener(whole, key=case_key)
+    opener, chances = Opener(whole, key=case_key), None
     with threadpool_limits(1):
-        for task in opening_order(missing):
+        # Families stay together, so that they share their chances.
+        for task in sorted(missing, key=lambda task: task.id):
             case = opener.open(task)
             if task.source == WORLD and source.world is not None and source.seed is not None:
-                rng = generator(case_key, f"truth/{task.family}")
-                truth = simulated_truth(case, find_world(source.world), seed=source.seed, rng=rng)
+                if chances is None or not chances.serves(case):
+                    rng = generator(case_key, f"chances/{task.family}")
+                    chances = draw_chances(case, find_world(source.world), seed=source.seed, rng=rng)
+                truth = simulated_truth(case, chances, rng=generator(case_key, f"truth/{task.family}"))
             else:
                 truth = recorded_truth(case, whole)
             save(exam_of(case, truth), exam_path(exams, source.name, task.id))

@@ -31,7 +31,6 @@ def _author_cold() -> list[Task]:
                 "author",
                 "author",
                 cold=cold,
-                max_requests=1_000,
                 primary="cold_recall@50",
             ),
         ]
@@ -79,7 +78,7 @@ _SIMULATED = [
         "user",
         "note",
         next_only=True,
-        max_requests=4_000,
+        max_requests=2_000,
         primary="recall@100",
     ),
 ]

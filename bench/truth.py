@@ -7,7 +7,6 @@ was held back, and there is no gain. Shapes: Q requests, T targets, K list lengt
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,10 +18,11 @@ from bench.split import Views, entity_of, last_event_of_each_user
 from bench.task import LeaveOneOut, Recorded, Task
 from methods.ranking import rank
 from simulator.oracle import Oracle
-from simulator.schema import Observation, Requests, Slates
+from simulator.schema import Kind, Observation, Requests, Slates
 from simulator.spec import WorldSpec
 
 BLOCK = 256  # requests whose whole corpus is in memory at once
+_PANEL = 1_000  # users from whom the readers of an author come
 _READERS, _CO_READERS = 20, 2  # a pair of authors is co-engaged when 2 of 20 readers of one would engage with the other
 
 
@@ -61,17 +61,38 @@ def recorded_truth(case: Case, whole: Observation) -> Truth:
     return Truth(Relevant(start_Q1, target.astype(np.int32)))
 
 
-def simulated_truth(case: Case, spec: WorldSpec, *, seed: int, rng: np.random.Generator) -> Truth:
-    """Draw what is relevant, and rank the corpus by gain (the oracle) and by chance alone (true affinity)."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Chances:
+    """The chances and would-engage draws of one set of queries over the whole corpus; settings of a family share it."""
+
+    query: Kind
+    target: Kind
+    ids_Q: NDArray[np.int32]
+    age_seconds_N: NDArray[np.int64]
+    chance_QT: NDArray[np.float32]
+    would_QT: NDArray[np.bool_]
+
+    def serves(self, case: Case) -> bool:
+        """Whether these are the chances of `case`."""
+        asked, age_N = case.requests, case.cut.age_seconds_N
+        return (
+            (self.query, self.target) == (asked.query, asked.target)
+            and np.array_equal(self.ids_Q, asked.ids_Q)
+            and np.array_equal(self.age_seconds_N, age_N)
+        )
+
+
+def simulated_truth(case: Case, chances: Chances, *, rng: np.random.Generator) -> Truth:
+    """Gather what is relevant, and rank the corpus by gain (the oracle) and by chance alone (true affinity)."""
     task, cut, requests = case.task, case.cut, case.requests
-    author_N = cut.index.catalog.notes.author_N
-    oracle = Oracle(spec, seed=seed, author_N=author_N, age_seconds_N=cut.age_seconds_N)
     target_mask_T = gain_mask(task, cut)
     k = max(task.ks)
     parts = []
-    for first, chance_QT, would_QT in _blocks(task, cut, requests, oracle, rng):
+    for first in range(0, len(requests), BLOCK):
+        chance_QT = chances.chance_QT[first : first + BLOCK]
+        would_QT = chances.would_QT[first : first + BLOCK]
         block = requests.between(first, first + len(chance_QT))
-        would_QT &= _is_candidate(block, chance_QT.shape[1])
+        would_QT = would_QT & _is_candidate(block, chance_QT.shape[1])
         if task.next_only:
             would_QT = _first_in_random_order(would_QT, rng)
         gain_QT = chance_QT * target_mask_T
@@ -84,8 +105,8 @@ def simulated_truth(case: Case, spec: WorldSpec, *, seed: int, rng: np.random.Ge
         np.concatenate(gains),
         _join(best_lists),
         _join(natural),
-        gain_QT.astype(np.float16) if task.query == "author" else None,
-        author_N,
+        (chances.chance_QT * target_mask_T).astype(np.float16) if task.query == "author" else None,
+        cut.index.catalog.notes.author_N,
         cut.age_seconds_N,
     )
 
@@ -100,20 +121,18 @@ def gain_mask(task: Task, cut: Views) -> NDArray[np.bool_]:
     return mask_T
 
 
-def _blocks(
-    task: Task, cut: Views, requests: Requests, oracle: Oracle, rng: np.random.Generator
-) -> Iterator[tuple[int, NDArray[np.float32], NDArray[np.bool_]]]:
-    """Yield (first request, chances, would-engage draws) a block of requests at a time."""
-    if task.query == "author":
-        yield 0, *_co_engagement(cut, requests, oracle, rng)
-        return
-    for first in range(0, len(requests), BLOCK):
-        user_Q = requests.ids_Q[first : first + BLOCK]
-        if task.target == "note":
-            chance_QT = oracle.engage_with_notes(user_Q)
-        else:
-            chance_QT = oracle.engage_with_authors(user_Q)
-        yield first, chance_QT, oracle.would(task.target, user_Q, chance_QT)
+def draw_chances(case: Case, spec: WorldSpec, *, seed: int, rng: np.random.Generator) -> Chances:
+    """Work out the chances of the queries of `case`, and draw who would engage."""
+    asked, age_N = case.requests, case.cut.age_seconds_N
+    author_N = case.cut.index.catalog.notes.author_N
+    oracle = Oracle(spec, seed=seed, author_N=author_N, age_seconds_N=age_N)
+    if asked.query == "author":
+        chance_QT, would_QT = _co_engagement(case.cut, asked, oracle, rng)
+    else:
+        by_kind = oracle.engage_with_notes if asked.target == "note" else oracle.engage_with_authors
+        chance_QT = by_kind(asked.ids_Q)
+        would_QT = oracle.would(asked.target, asked.ids_Q, chance_QT)
+    return Chances(asked.query, asked.target, asked.ids_Q, age_N, chance_QT, would_QT)
 
 
 def _co_engagement(
@@ -124,7 +143,7 @@ def _co_engagement(
     Readers come from a panel of users, in proportion to their chance of engaging with the querying author.
     """
     user_U = np.unique(cut.fit.events.user_E)
-    user_U = rng.choice(user_U, size=min(2_000, len(user_U)), replace=False).astype(np.int32)
+    user_U = rng.choice(user_U, size=min(_PANEL, len(user_U)), replace=False).astype(np.int32)
     chance_UA = oracle.engage_with_authors(user_U)
     would_UA = oracle.would("author", user_U, chance_UA)
     share_UQ = chance_UA[:, requests.ids_Q] / chance_UA[:, requests.ids_Q].sum(axis=0)

@@ -10,7 +10,7 @@ from bench.exam import Exam, exam_of, load, save
 from bench.score import check_and_score, n_candidates, within
 from bench.task import WORLD, LeaveOneOut, Recorded, Task
 from bench.tasks import TASKS, find_task
-from bench.truth import Truth, recorded_truth, simulated_truth
+from bench.truth import Truth, draw_chances, recorded_truth, simulated_truth
 from methods.ranking import rank
 from simulator.oracle import Oracle, newest_notes
 from simulator.schema import Observation
@@ -28,7 +28,8 @@ def whole() -> Observation:
 
 def opened(whole: Observation, task: Task) -> tuple[Case, Truth]:
     case = Opener(whole, key=1).open(task)
-    return case, simulated_truth(case, TINY, seed=SEED, rng=np.random.default_rng(0))
+    chances = draw_chances(case, TINY, seed=SEED, rng=np.random.default_rng(0))
+    return case, simulated_truth(case, chances, rng=np.random.default_rng(0))
 
 
 @pytest.mark.parametrize("task", SIMULATED, ids=lambda task: task.id)

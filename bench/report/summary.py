@@ -49,11 +49,18 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class TaskTable:
-    """The rows of one task on one source, best first; `reference` is None where it has no result here."""
+    """The rows of one task on one source, best first; `reference` is None where it has no result here.
+
+    The primary metric is defined for `n` requests, all data together, and undefined for `n_undefined` more. Where
+    `one_world`, all seeds met the same data: they are no draws of it, and intervals are over its requests.
+    """
 
     task: Task
     source: str
     seeds: tuple[int, ...]
+    one_world: bool
+    n: int
+    n_undefined: int
     rows: tuple[Row, ...]
     failures: tuple[Failure, ...]
     reference: str | None
@@ -86,11 +93,29 @@ def _table(run: Run, task: Task, records: Sequence[ResultRecord], reference: str
         if record.status == "ok":
             by_method.setdefault(record.method, []).append(record)
     found = reference if reference in by_method and UNRANKED not in task.tags else None
-    differences = _differences(run, task, by_method, found) if found else {}
+    one_world = len({record.fingerprint for record in records}) == 1
+    differences = _differences(run, task, by_method, found, one_world) if found else {}
     marks = labels(differences, direction=METRICS[task.primary.partition("@")[0]].direction)
-    rows = [_row(method, own, differences.get(method), marks.get(method)) for method, own in by_method.items()]
-    seeds = tuple(sorted({record.seed for record in records}))
-    return TaskTable(task, records[0].source, seeds, _sorted(rows, task), _failures(records), found)
+    rows = [_row(own, one_world, differences.get(method), marks.get(method)) for method, own in by_method.items()]
+    n, n_undefined = _requests(task, by_method)
+    return TaskTable(
+        task=task,
+        source=records[0].source,
+        seeds=tuple(sorted({record.seed for record in records})),
+        one_world=one_world,
+        n=n,
+        n_undefined=n_undefined,
+        rows=_sorted(rows, task),
+        failures=_failures(records),
+        reference=found,
+    )
+
+
+def _requests(task: Task, by_method: Mapping[str, Sequence[ResultRecord]]) -> tuple[int, int]:
+    """Count the requests behind the primary metric, those of each world once: all methods answer the same."""
+    records = [record for own in by_method.values() for record in own if task.primary in record.metrics]
+    by_world = {record.fingerprint: record.metrics[task.primary] for record in records}
+    return sum(value.n for value in by_world.values()), sum(value.n_undefined for value in by_world.values())
 
 
 def _sorted(rows: Sequence[Row], task: Task) -> tuple[Row, ...]:
@@ -107,29 +132,39 @@ def _sorted(rows: Sequence[Row], task: Task) -> tuple[Row, ...]:
 
 
 def _differences(
-    run: Run, task: Task, by_method: Mapping[str, Sequence[ResultRecord]], reference: str
+    run: Run, task: Task, by_method: Mapping[str, Sequence[ResultRecord]], reference: str, one_world: bool
 ) -> dict[str, Interval]:
-    """Return each other method's paired difference to the reference in the primary metric."""
+    """Return each other method's paired difference to the reference in the primary metric.
 
-    def by_seed(method: str) -> dict[int, NDArray[np.float64]]:
-        found = {record.seed: run.values(record, task.primary) for record in by_method[method]}
-        return {seed: values for seed, values in found.items() if values is not None}
+    What rests on one world where the task has several keeps its mean only, as does `_over_worlds`.
+    """
+    number = {record.fingerprint: record.seed for own in by_method.values() for record in own}
 
-    base = by_seed(reference)
-    return {
+    def by_world(method: str) -> dict[int, NDArray[np.float64]]:
+        worlds: dict[str, list[NDArray[np.float64]]] = {}
+        for record in by_method[method]:
+            values_Q = run.values(record, task.primary)
+            if values_Q is not None:
+                worlds.setdefault(record.fingerprint, []).append(values_Q)
+        return {number[world]: np.mean(values, axis=0) for world, values in worlds.items()}
+
+    def difference(method: str) -> Interval:
         # Every method meets the same resamples.
-        method: paired_difference(by_seed(method), base, rng=np.random.default_rng(zlib.crc32(task.id.encode())))
-        for method in by_method
-        if method != reference
-    }
+        rng = np.random.default_rng(zlib.crc32(task.id.encode()))
+        found = paired_difference(by_world(method), base, rng=rng)
+        return found if found.n_seeds > 1 or one_world else Interval(found.mean, None, None, found.n_seeds)
+
+    base = by_world(reference)
+    return {method: difference(method) for method in by_method if method != reference}
 
 
-def _row(method: str, records: Sequence[ResultRecord], difference: Interval | None, label: Label | None) -> Row:
+def _row(records: Sequence[ResultRecord], one_world: bool, difference: Interval | None, label: Label | None) -> Row:
     names = dict.fromkeys(name for record in records for name in record.metrics)
-    metrics = {name: interval_of([r.metrics[name] for r in records if name in r.metrics]) for name in names}
+    values = {name: [record.metrics[name] for record in records if name in record.metrics] for name in names}
+    metrics = {name: (_over_requests if one_world else _over_worlds)(own) for name, own in values.items()}
     measured = [record.measured for record in records if record.measured is not None]
     return Row(
-        method,
+        records[0].method,
         tuple(record.seed for record in records),
         metrics,
         difference,
@@ -139,12 +174,22 @@ def _row(method: str, records: Sequence[ResultRecord], difference: Interval | No
     )
 
 
-def interval_of(values: Sequence[MetricValue]) -> Interval:
-    """Return the interval over seeds; for one seed the interval over its requests."""
+def _over_worlds(values: Sequence[MetricValue]) -> Interval:
+    """Return the interval over seeds. A method that failed on all but one has no bounds, not the narrow ones of one."""
+    return over_seeds([value.mean for value in values if value.mean is not None])
+
+
+def _over_requests(values: Sequence[MetricValue]) -> Interval:
+    """Return the mean over runs on the same requests; averaging their intervals errs on the wide side."""
     defined = [value for value in values if value.mean is not None]
-    if len(defined) == 1:
-        return Interval(defined[0].mean, defined[0].low, defined[0].high, 1)
-    return over_seeds([value.mean for value in defined if value.mean is not None])
+    lows = [value.low for value in defined if value.low is not None]
+    highs = [value.high for value in defined if value.high is not None]
+    return Interval(
+        fmean(value.mean for value in defined if value.mean is not None) if defined else None,
+        fmean(lows) if lows else None,
+        fmean(highs) if highs else None,
+        n_seeds=min(1, len(defined)),
+    )
 
 
 def _failures(records: Sequence[ResultRecord]) -> tuple[Failure, ...]:

@@ -1,0 +1,151 @@
+"""The report as one self-contained page: tables, plots, how to read them, failures. Same records, same bytes."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from bench.metrics import METRICS, MetricRow
+from bench.report import plots
+from bench.report.columns import Cell, columns_of, requests_of, seeds_of
+from bench.report.loading import Run
+from bench.report.plots import Figure, Style
+from bench.report.summary import TaskTable, summarise
+from bench.task import Task
+
+_HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """A figure with its place on the page."""
+
+    anchor: str
+    title: str
+    figure: Figure
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """The tables of one family on one source, and their plots."""
+
+    anchor: str
+    family: str
+    source: str
+    curve: Plot | None
+    tables: tuple[TaskTable, ...]
+    plots: Mapping[str, tuple[Plot, ...]]
+
+
+def write_report(run: Run, tasks: Mapping[str, Task], out: Path, *, reference: str) -> Path:
+    """Write the page in one piece and return its path; `reference` is the method that differences are paired with."""
+    temporary = out.with_name(f"{out.name}.{os.getpid()}.tmp")
+    temporary.write_text(page(run, summarise(run, tasks, reference=reference), reference=reference), encoding="utf-8")
+    temporary.replace(out)
+    return out
+
+
+def page(run: Run, tables: Sequence[TaskTable], *, reference: str) -> str:
+    """Return the page as text."""
+    environment = Environment(
+        loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    styles = plots.styles_of(tables)
+    return environment.get_template("report.html").render(
+        facts=_facts(run),
+        sections=_sections(tables, styles),
+        failures=[failure for table in tables for failure in table.failures],
+        metrics=_metrics(tables),
+        reference=reference,
+        styles=styles,
+        anchor_of=_anchor,
+        columns_of=columns_of,
+        requests_of=requests_of,
+        seeds_of=seeds_of,
+        bar_of=_bar,
+        chance_of=_chance,
+        css=Markup((_HERE / "report.css").read_text("utf-8")),
+        script=Markup((_HERE / "report.js").read_text("utf-8")),
+        plotly=Markup(get_plotlyjs()),
+    )
+
+
+def _facts(run: Run) -> dict[str, str]:
+    """Return what the head of the page says of where the numbers come from."""
+    records = run.records
+    seeds = ", ".join(str(seed) for seed in sorted({record.seed for record in records}))
+    machines = sorted({f"{r.machine.cpu}, {r.machine.cores} cores, Python {r.machine.python}" for r in records})
+    packages = sorted({f"{name} {version}" for r in records for name, version in r.machine.packages.items()})
+    n_failed = sum(record.status == "failed" for record in records)
+    cells = f"{len(records):,} (task, method, seed)" + (f", {n_failed} of them failed" if n_failed else "")
+    if run.n_superseded:
+        cells += f"; {run.n_superseded} older records left out"
+    return {
+        "Data": ", ".join(sorted({record.source for record in records})),
+        "Seeds": seeds,
+        "Cells": cells,
+        "Commit": ", ".join(sorted({record.commit for record in records})),
+        "Machine": "; ".join(machines),
+        "Packages": ", ".join(packages),
+    }
+
+
+def _sections(tables: Sequence[TaskTable], styles: Mapping[str, Style]) -> list[Section]:
+    families: dict[tuple[str, str], list[TaskTable]] = {}
+    for table in tables:
+        families.setdefault((table.task.family, table.source), []).append(table)
+    sections = []
+    for (family, source), own in families.items():
+        anchor = _anchor(family, source)
+        curve = plots.cold_curve(own, styles)
+        title = f"{own[0].task.primary} by what is known of the cold"
+        sections.append(
+            Section(
+                anchor,
+                family,
+                source,
+                None if curve is None else Plot(f"{anchor}-curve", title, curve),
+                tuple(own),
+                {table.task.id: _plots(table, styles) for table in own},
+            )
+        )
+    return sections
+
+
+def _plots(table: TaskTable, styles: Mapping[str, Style]) -> tuple[Plot, ...]:
+    anchor, primary = _anchor(table.task.id, table.source), table.task.primary
+    figures = {
+        ("by-k", f"{primary.partition('@')[0]} by K"): plots.by_k(table, styles),
+        ("latency", f"{primary} against latency"): plots.against_latency(table, styles),
+    }
+    return tuple(Plot(f"{anchor}-{key}", title, figure) for (key, title), figure in figures.items() if figure)
+
+
+def _metrics(tables: Sequence[TaskTable]) -> dict[str, MetricRow]:
+    """Return the metrics that the report speaks of."""
+    present = {name.partition("@")[0] for table in tables for row in table.rows for name in row.metrics}
+    return {name: row for name, row in METRICS.items() if name in present}
+
+
+def _chance(table: TaskTable) -> float | None:
+    """Return what a random list would expect of the primary metric."""
+    name = table.task.primary.replace("recall", "chance")
+    return next((row.mean(name) for row in table.rows if name in row.metrics), None)
+
+
+def _bar(table: TaskTable, cell: Cell) -> int:
+    """Return the length of the bar behind a primary value, in percent of the best row's."""
+    means = [mean for row in table.rows if (mean := row.mean(table.task.primary)) is not None]
+    best = max(means, default=0.0)
+    return round(100 * max(0.0, cell.number) / best) if cell.number is not None and best > 0 else 0
+
+
+def _anchor(*words: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", "-".join(words).lower()).strip("-")

@@ -1,0 +1,80 @@
+"""The report on a terminal: one table a task; plain text where it is piped."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from bench.report.columns import ABBREVIATIONS, Cell, Column, columns_of, requests_of, seeds_of
+from bench.report.summary import Failure, Row, TaskTable
+
+WIDTH = 120
+_COLOURS = {"better": "green", "worse": "red", "no difference shown": "dim"}
+
+
+def console() -> Console:
+    """Return a console on standard output, wide enough for the tables where that is no terminal."""
+    return Console(width=None if sys.stdout.isatty() else WIDTH)
+
+
+def render(tables: Sequence[TaskTable], *, width: int = WIDTH) -> RenderableType:
+    """Return the tables and a legend; below 120 columns only what matters most."""
+    parts: list[RenderableType] = []
+    for table in tables:
+        parts += [_heading(table), _rows(table, width), *map(_failure, table.failures), Text()]
+    return Group(*parts, _legend(tables))
+
+
+def _heading(table: TaskTable) -> Text:
+    text = Text(table.task.id, style="bold")
+    text.append(f"  {table.task.title}", style="not bold")
+    text.append(f"\n{table.source}, {seeds_of(table)}, {requests_of(table)}", style="not bold dim")
+    if not table.ranked:
+        text.append("\nNot ranked: this task repeats a published mistake.", style="yellow")
+    return text
+
+
+def _rows(table: TaskTable, width: int) -> Table:
+    out = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="underline")
+    out.add_column("method", overflow="fold", min_width=12)
+    columns = [column for column in columns_of(table) if width >= WIDTH or not column.secondary]
+    for column in columns:
+        out.add_column(column.heading, justify="right", no_wrap=True)
+    for row in table.rows:
+        out.add_row(_name(table, row), *(_cell(column, row) for column in columns))
+    return out
+
+
+def _name(table: TaskTable, row: Row) -> Text:
+    text = Text(row.method, style="bold" if row.method == table.reference else "")
+    if table.is_partial(row):
+        text.append(f" ({len(row.seeds)}/{len(table.seeds)} seeds)", style="yellow")
+    return text
+
+
+def _cell(column: Column, row: Row) -> Text:
+    cell: Cell = column.cell(row)
+    text = Text(cell.text)
+    if cell.label is not None:
+        text.stylize(_COLOURS[cell.label], len(cell.text) - 1)
+    return text
+
+
+def _failure(failure: Failure) -> Text:
+    text = Text(f"{failure.method}, seed {failure.seed}: ", no_wrap=True, overflow="ellipsis")
+    return text.append(f"failed: {failure.error}", style="red")
+
+
+def _legend(tables: Sequence[TaskTable]) -> Text:
+    one_world = any(table.one_world for table in tables)
+    over = "seeds (over requests, given this data, where it is one world or log)" if one_world else "seeds"
+    return Text(
+        f"± half the 95 % interval over {over}. Δ paired difference to the reference on the same requests: ▲ better, "
+        f"▼ worse, after Holm's correction over the methods; · no difference shown. {ABBREVIATIONS}. fit s and p50 ms: "
+        "wall seconds to fit, median milliseconds to answer one request.",
+        style="dim",
+    )
