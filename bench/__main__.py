@@ -1,5 +1,5 @@
 """`python -m bench` is the command `coldrecall`."""
 
-from bench.cli import app
+from bench.cli import main
 
-app()
+main()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import os
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
@@ -12,10 +13,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from bench.folder import BusyError, RunFolder
 from bench.importers import IMPORTERS, import_dataset
 from bench.plan import TRUTHS, Plan
 from bench.progress import telling
-from bench.record import ResultRecord
+from bench.report import Run, load_run, render, summarise, write_report
+from bench.report.terminal import console as table_console
 from bench.run import run as run_plan
 from bench.task import WORLD
 from bench.tasks import TASKS
@@ -59,33 +62,50 @@ def import_(
 
 
 @app.command()
-def run(
-    out: Annotated[Path, typer.Option(help="Folder of the run; a second start does what is missing.")] = Path(
-        "runs/small"
-    ),
+def run(  # noqa: PLR0913 - one argument an option
+    out: Annotated[Path | None, typer.Option(help="Folder of the run, by default runs/WORLD.")] = None,
     world: Annotated[str, typer.Option(help=f"One of {', '.join(WORLDS)}.")] = "small",
     seeds: Annotated[str, typer.Option(help="Comma-separated; each makes its own world.")] = "1,2,3",
     tasks: Annotated[str, typer.Option(help="Comma-separated ids or patterns: 'author-cold/*'.")] = WORLD,
     methods: Annotated[str, typer.Option(help="Comma-separated names or package.module:Class.")] = "all",
     reference: Annotated[str, typer.Option(help="The method that differences are paired with.")] = "popular",
-    workers: Annotated[int, typer.Option(min=1, help="Cells answered at the same time.")] = os.cpu_count() or 1,
+    workers: Annotated[int, typer.Option(min=1, help="Processes at the same time.")] = os.cpu_count() or 1,
     data: Annotated[Path | None, typer.Option(envvar="COLDRECALL_DATA", help="Folder of recorded datasets.")] = None,
 ) -> None:
-    """Run tasks x methods x seeds, print the table, write the report."""
+    """Run tasks x methods x seeds, print the table, write the report; started again it does what is missing."""
     plan = Plan(
         world=world,
-        seeds=tuple(int(seed) for seed in seeds.split(",")),
+        seeds=_numbers("seeds", seeds),
         tasks=_chosen_tasks(tasks),
         methods=(*TRUTHS, *METHODS) if methods == "all" else tuple(methods.split(",")),
         reference=reference,
     )
+    folder = out or Path("runs") / world
     with telling(_err) as tell:
-        records = run_plan(plan, out, n_workers=workers, data=data, tell=tell)
-    _show(records, plan, out)
+        records = run_plan(plan, folder, n_workers=workers, data=data, tell=tell)
+    _show(Run(folder, tuple(records)), reference)
 
 
-def _show(records: list[ResultRecord], plan: Plan, out: Path) -> None:
-    raise NotImplementedError
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(help="The folder of a run.")],
+    reference: Annotated[str, typer.Option(help="The method that differences are paired with.")] = "popular",
+) -> None:
+    """Print the table and write the page again from the records of a run."""
+    _show(load_run(folder), reference)
+
+
+def _show(done: Run, reference: str) -> None:
+    table_console().print(render(summarise(done, TASKS, reference=reference)))
+    page = write_report(done, TASKS, RunFolder(done.root).report, reference=reference)
+    _out.print(f"report: {page}")
+
+
+def _numbers(field: str, words: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(word) for word in words.split(","))
+    except ValueError as error:
+        raise typer.BadParameter(f"{field}: expected comma-separated numbers, got {words!r}") from error
 
 
 def _chosen_tasks(words: str) -> tuple[str, ...]:
@@ -140,4 +160,13 @@ def _print_table(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> N
     table = Table(*columns)
     for row in rows:
         table.add_row(*row)
-    _out.print(table)
+    table_console().print(table)
+
+
+def main() -> None:
+    """Run the command; what a user can mend is one line, not a traceback."""
+    try:
+        app()
+    except (ValueError, BusyError, OSError) as error:
+        _err.print(f"error: {error}", style="red", markup=False)
+        sys.exit(2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
+import math
 from dataclasses import asdict, dataclass
 
 from pydantic import JsonValue
@@ -70,8 +71,16 @@ def make_cell(task: Task, method: str, seed: int, dataset: str) -> Cell:
     return Cell(task.id, method, seed, fingerprint, config, key)
 
 
+def _plain(value: object) -> JsonValue:
+    """Return a config value as JSON can hold it: infinity becomes a word."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    plain: JsonValue = json.loads(json.dumps(value))
+    return plain
+
+
 def _config_and_code(method: Method) -> tuple[dict[str, JsonValue], str]:
     """Return the config, and a hash of the method's module, so that an edited method is run anew."""
-    config: dict[str, JsonValue] = json.loads(json.dumps(asdict(method.config)))
+    config: dict[str, JsonValue] = {name: _plain(value) for name, value in asdict(method.config).items()}
     source = inspect.getsource(inspect.getmodule(type(method)) or type(method))
     return config, hashlib.sha256(source.encode()).hexdigest()

@@ -2,7 +2,7 @@
 
 Requests of one world are no independent draws of worlds: where there are several seeds, the seed is the unit, and what
 requests alone can tell holds only "given this world". Shapes: B resamples, Q requests, P requests defined for both.
-References: Holm 1979, jstor.org/stable/4615733; Chamandy et al. 2012, research.google/pubs/pub43157 (Poisson bootstrap).
+References: Holm 1979, jstor.org/stable/4615733; Poisson bootstrap: Chamandy et al. 2012, research.google/pubs/pub43157.
 """
 
 from __future__ import annotations

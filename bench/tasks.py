@@ -3,38 +3,34 @@
 from __future__ import annotations
 
 from bench.task import Cold, LeaveOneOut, Recorded, Task
+from simulator.schema import Kind
 
 HOUR = 3_600
 _FEW = (0, 1, 5, 20)
+_AUTHOR_QUERIES: tuple[tuple[str, str, Kind], ...] = (
+    ("u2a", "user -> author", "user"),
+    ("a2a", "author -> co-engaged author", "author"),
+)
 _AGES = {"0h": (0, 1), "1h": (1, HOUR), "6h": (HOUR, 6 * HOUR), "24h": (6 * HOUR, 24 * HOUR)}
 
 
+def _known(j: int) -> str:
+    return {0: "nothing known of what they did", 1: "their first click known"}.get(j, f"their first {j} clicks known")
+
+
 def _author_cold() -> list[Task]:
-    tasks = []
-    for j in _FEW:
-        cold = Cold("author", first_interactions=j)
-        words = (
-            f"new authors with their first {j} clicks known" if j else "new authors, nothing known but what they wrote"
+    return [
+        Task(
+            f"author-cold/{name}/j{j}@v1",
+            f"{asks}: new authors, {_known(j)}",
+            query,
+            "author",
+            cold=Cold("author", first_interactions=j),
+            primary="cold_recall@50",
         )
-        tasks += [
-            Task(
-                f"author-cold/u2a/j{j}@v1",
-                f"user -> author: {words}",
-                "user",
-                "author",
-                cold=cold,
-                primary="cold_recall@50",
-            ),
-            Task(
-                f"author-cold/a2a/j{j}@v1",
-                f"author -> co-engaged author: {words}",
-                "author",
-                "author",
-                cold=cold,
-                primary="cold_recall@50",
-            ),
-        ]
-    return tasks
+        for name, asks, query in _AUTHOR_QUERIES
+        for j in _FEW
+    ]
 
 
 def _note_cold() -> list[Task]:
@@ -58,7 +54,7 @@ def _user_cold() -> list[Task]:
     return [
         Task(
             f"user-cold/u2n/j{j}@v1",
-            f"user -> note: new users with their first {j} clicks known",
+            f"user -> note: new users, {_known(j)}",
             "user",
             "note",
             cold=Cold("user", first_interactions=j),

@@ -28,10 +28,16 @@ class Factors:
 def unit(rows_TF: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return rows of length one; zeros stay zeros."""
     length_T1 = np.linalg.norm(rows_TF, axis=1, keepdims=True)
-    unit_TF: NDArray[np.float32] = rows_TF / np.where(length_T1 > 0, length_T1, np.float32(1))
-    return unit_TF
+    return (rows_TF / np.where(length_T1 > 0, length_T1, 1)).astype(np.float32)
 
 
 def grown(rows_TF: NDArray[np.float32], n_rows: int) -> NDArray[np.float32]:
     """Return a copy with rows of zeros up to `n_rows`."""
     return np.pad(rows_TF, ((0, n_rows - len(rows_TF)), (0, 0)))
+
+
+def ridge(features_RX: NDArray[np.float32], wanted_RF: NDArray[np.float32], *, l2: float) -> NDArray[np.float32]:
+    """Return W (X, F) that minimises |features W - wanted|^2 + l2 |W|^2."""
+    gram_XX = features_RX.T @ features_RX + l2 * np.eye(features_RX.shape[1], dtype=np.float32)
+    weights_XF: NDArray[np.float32] = np.linalg.solve(gram_XX, features_RX.T @ wanted_RF)
+    return weights_XF

@@ -47,6 +47,12 @@ def binary(counts_UT: Sparse) -> Sparse:
     return sp.csr_matrix((ones, counts_UT.indices, counts_UT.indptr), shape=counts_UT.shape)
 
 
+def nothing(n_rows: int, n_columns: int) -> Sparse:
+    """Return a matrix without entries."""
+    start = np.zeros(n_rows + 1, np.int32)
+    return sp.csr_matrix((np.empty(0, np.float32), np.empty(0, np.int32), start), shape=(n_rows, n_columns))
+
+
 def n_users_of(counts_UT: Sparse) -> NDArray[np.int64]:
     """Return how many users clicked each target."""
     return np.bincount(counts_UT.indices, minlength=counts_UT.shape[1])

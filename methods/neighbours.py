@@ -1,7 +1,7 @@
 """Neighbourhoods of targets: the best few similar targets of each, learnt once, grown by what gets clicked later.
 
-A row of a neighbourhood holds the neighbours that a target listens to: score(q, t) = sum over h in the history of q
-of similarity(t, h), for h among the neighbours of t. Shapes: T targets, R rows asked for, Q requests, K neighbours.
+score(q, t) = sum over h in the history of q of similarity(h, t), for t among the neighbours of h.
+Shapes: T targets, R rows asked for, Q requests, K neighbours, U users, V values.
 """
 
 from __future__ import annotations
@@ -57,9 +57,8 @@ def scores(requests: Requests, history_UT: Sparse, similar_TT: Sparse) -> NDArra
     """Sum the similarities to the query's history, (Q, T); an author is asked for its neighbours of both directions."""
     profile_QT = profiles(requests, history_UT)
     if requests.query == requests.target:
-        both_QT = (profile_QT @ similar_TT).maximum(profile_QT @ similar_TT.T.tocsr())
-        return both_QT.toarray()
-    return (profile_QT @ similar_TT.T.tocsr()).toarray()
+        return (profile_QT @ mutual(similar_TT)).toarray()
+    return (profile_QT @ similar_TT).toarray()
 
 
 def keep_top(values_RT: Sparse, k: int) -> Sparse:

@@ -1,20 +1,67 @@
-"""Temporary."""
+"""The table of methods. Nothing heavy is imported before a method is created.
+
+A name stands for a class and, where `CONFIGS` has one, a named config; other names are looked up as
+"package.module:Class", then among the installed entry points of the group `coldrecall.methods`.
+"""
+
+from __future__ import annotations
 
 from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any
 
 from methods.base import Method
 
-METHODS = {
+GROUP = "coldrecall.methods"
+
+METHODS: dict[str, str] = {
     "random": "methods.random_order:RandomOrder",
-    "popular": "methods.popular:Popular",
     "recent": "methods.recent:Recent",
+    "popular": "methods.popular:Popular",
+    "popular-all": "methods.popular:Popular",
+    "popular-in-category": "methods.popular_in_category:PopularInCategory",
     "item-cf": "methods.item_cf:ItemCF",
+    "swing": "methods.swing:Swing",
     "als": "methods.als:ALS",
+    "bpr": "methods.bpr:BPR",
+    "content-knn": "methods.content_knn:ContentKNN",
+    "als-ridge": "methods.als_content:ALSContent",
+    "als-knn": "methods.als_content:ALSContent",
+}
+
+CONFIGS: dict[str, str] = {
+    "popular-all": "methods.popular:ALL_TIME",
+    "als-ridge": "methods.als_content:RIDGE",
+    "als-knn": "methods.als_content:NEIGHBOURS",
 }
 
 
 def create(name: str) -> Method:
-    """Create."""
-    module, _, attr = METHODS.get(name, name).partition(":")
-    method: Method = getattr(import_module(module), attr)()
-    return method
+    """Return a new method by its name in the table, as "package.module:Class", or by its entry point."""
+    if name in METHODS:
+        config = (_load(CONFIGS[name]),) if name in CONFIGS else ()
+        method: Method = _load(METHODS[name])(*config)
+        return method
+    if ":" in name:
+        method = _load(name)()
+        return method
+    for point in entry_points(group=GROUP, name=name):
+        method = point.load()()
+        return method
+    raise ValueError(f"method: expected one of {', '.join(known_names())} or package.module:Class, got {name!r}")
+
+
+def known_names() -> list[str]:
+    """Return the names of the table and of the installed entry points."""
+    return [*METHODS, *sorted(point.name for point in entry_points(group=GROUP) if point.name not in METHODS)]
+
+
+def _load(place: str) -> Any:
+    """Return the attribute at "package.module:attribute"."""
+    module, _, attribute = place.partition(":")
+    try:
+        return getattr(import_module(module), attribute)
+    except (ModuleNotFoundError, AttributeError) as error:
+        if isinstance(error, ModuleNotFoundError) and not module.startswith(error.name or module):
+            raise  # the module is there but something that it needs is not
+        raise ValueError(f"method: expected package.module:Class that can be imported, got {place!r}") from error

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from methods.base import Budget, Capabilities
-from methods.interactions import FROM_USERS_AND_AUTHORS, Sparse, binary, clicks
+from methods.interactions import FROM_USERS_AND_AUTHORS, Sparse, binary, clicks, n_users_of
 from methods.neighbours import Neighbourhood, pack, scores, take_best
 from methods.ranking import rank
 from simulator.schema import Kind, Observation, Requests, Slates
@@ -34,6 +34,7 @@ class SwingConfig:
     max_user_items: int = 1_000  # users with more are left out
     max_users_per_item: int = 1_000  # of a target with more users, that many are drawn
     n_neighbours: int = 100
+    popularity_power: float = 0.0  # divide s(t, h) by (users of t * users of h) ** power
 
 
 class Swing:
@@ -71,20 +72,20 @@ def swing_rows(clicks_UT: Sparse, ids_R: NDArray[np.int64], config: SwingConfig,
     start_R1, user_P = _drawn_users(clicks_UT, ids_R, is_counted_U, config.max_users_per_item, rng=rng)
     shape = (len(ids_R), config.n_neighbours)
     ids_RK, best_RK = np.zeros(shape, np.int32), np.zeros(shape, np.float32)
-    n_targets = clicks_UT.shape[1]
+    n_users_T = np.maximum(n_users_of(clicks_UT), 1)
     _swing(
         ids_R,
         start_R1,
         user_P,
         clicks_UT.indptr,
         clicks_UT.indices,
-        n_targets,
         weight_U,
+        (n_users_T**-config.popularity_power).astype(np.float32),
         np.float32(config.alpha2),
         ids_RK,
         best_RK,
     )
-    return pack(ids_RK, best_RK, n_targets)
+    return pack(ids_RK, best_RK, clicks_UT.shape[1])
 
 
 def _drawn_users(
@@ -108,31 +109,33 @@ def _swing(  # noqa: PLR0913 - a kernel takes its arrays one by one
     user_P: NDArray[np.int32],
     start_U1: NDArray[np.int32],
     item_V: NDArray[np.int32],
-    n_targets: int,
     weight_U: NDArray[np.float32],
+    scale_T: NDArray[np.float32],
     alpha: np.float32,
     ids_RK: NDArray[np.int32],
     best_RK: NDArray[np.float32],
 ) -> None:
     """Fill the best neighbours of each row: one walk over both users' items finds the shared ones and their number."""
-    owner_T, sum_T = np.full(n_targets, -1, np.int64), np.zeros(n_targets, np.float32)
-    shared = np.empty(n_targets, np.int32)
+    n_targets = len(scale_T)
+    owner_T, sum_T = np.full(n_targets, -1, np.int32), np.zeros(n_targets, np.float32)
+    shared = np.empty(n_targets + 1, np.int32)  # one more: written before it is known to be shared
+    mark = np.int32(0)
     for r in range(len(ids_R)):
         users = user_P[start_R1[r] : start_R1[r + 1]]
         for a in range(len(users)):
-            mark = start_R1[r] + a
+            mark += 1
             for item in item_V[start_U1[users[a]] : start_U1[users[a] + 1]]:
                 owner_T[item] = mark
             for v in users[:a]:
                 n_shared = 0
                 for item in item_V[start_U1[v] : start_U1[v + 1]]:
-                    if owner_T[item] == mark:
-                        shared[n_shared] = item
-                        n_shared += 1
+                    shared[n_shared] = item
+                    n_shared += owner_T[item] == mark
                 weight = weight_U[users[a]] * weight_U[v] / (alpha + n_shared)
                 for item in shared[:n_shared]:
                     sum_T[item] += weight
         sum_T[ids_R[r]] = 0
         similar = np.flatnonzero(sum_T)
-        take_best(similar.astype(np.int32), sum_T[similar], ids_RK[r], best_RK[r])
+        scaled = sum_T[similar] * scale_T[similar] * scale_T[ids_R[r]]
+        take_best(similar.astype(np.int32), scaled, ids_RK[r], best_RK[r])
         sum_T[similar] = 0

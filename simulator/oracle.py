@@ -103,16 +103,6 @@ def newest_notes(author_N: NDArray[np.int32], n_authors: int) -> NDArray[np.int3
     return newest_AM
 
 
-@numba.njit(cache=True)
-def _draw(
-    root: np.uint64, user_Q: NDArray[np.int32], chance_QT: NDArray[np.float32], drawn_QT: NDArray[np.bool_]
-) -> None:
-    for q, user in enumerate(user_Q):
-        key = mix(root, np.uint64(user))
-        for target in range(chance_QT.shape[1]):
-            drawn_QT[q, target] = uniform(mix(key, np.uint64(target))) < chance_QT[q, target]
-
-
 @numba.njit(cache=True, error_model="numpy")
 def _engage(model: Model, notes: NoteView, user_Q: NDArray[np.int32], out_QN: NDArray[np.float32]) -> None:
     everything_N = np.arange(out_QN.shape[1]).astype(np.int32)

@@ -1,0 +1,98 @@
+"""Bayesian personalised ranking of matrix factors, by the library `implicit`.
+
+Maximise sum over (u, t clicked, s not) of log sigmoid(x_u (y_t - y_s)) - regularization (|x|^2 + |y|^2), y with a bias.
+Who is new is folded in by the ridge regression that turns the mean of the other side's vectors, with the number n of
+them, into a learnt vector: x = W [mean y, log(1 + n) mean y, log(1 + n), 1], W fitted on those who were there.
+
+Reference: Rendle et al. 2009, arXiv:1205.2618. U users, T targets, F factors, X features of a fold-in, R rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from implicit.cpu.bpr import BayesianPersonalizedRanking
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from methods.base import Budget, Capabilities
+from methods.factors import Factors, grown, ridge
+from methods.interactions import FROM_USERS_AND_AUTHORS, Sparse, binary, clicks, n_users_of
+from methods.ranking import rank
+from simulator.schema import Kind, Observation, Requests, Slates
+
+
+@dataclass(frozen=True, slots=True)
+class BPRConfig:
+    """The loss and how long it is minimised."""
+
+    factors: int = 64
+    learning_rate: float = 0.05
+    regularization: float = 0.01
+    iterations: int = 60
+    fold_in_l2: float = 1.0
+
+
+class BPR:
+    """Rank candidates by the dot product of the user's and the target's factors."""
+
+    capabilities: ClassVar[Capabilities] = Capabilities(FROM_USERS_AND_AUTHORS, cold_targets=False)
+
+    def __init__(self, config: BPRConfig = BPRConfig()) -> None:
+        self.config = config
+
+    def fit(self, seen: Observation, *, target: Kind, rng: np.random.Generator, budget: Budget) -> None:
+        """Factorise the clicks."""
+        self.target_ = target
+        self.clicks_UT_ = binary(clicks(seen, target=target))
+        # The library runs its own threads, warns of a BLAS that does too, and checks that only here.
+        with threadpool_limits(1, "blas"):
+            model = BayesianPersonalizedRanking(
+                factors=self.config.factors,
+                learning_rate=self.config.learning_rate,
+                regularization=self.config.regularization,
+                iterations=self.config.iterations,
+                num_threads=budget.threads,
+                random_state=int(rng.integers(2**31)),
+            )
+            model.fit(self.clicks_UT_, show_progress=False)
+        # Those without clicks still hold their random start.
+        has_clicks_U1 = (np.diff(self.clicks_UT_.indptr) > 0)[:, None]
+        has_clicks_T1 = (n_users_of(self.clicks_UT_) > 0)[:, None]
+        self.learnt_ = Factors(model.user_factors * has_clicks_U1, model.item_factors * has_clicks_T1)
+
+    def index(self, seen: Observation) -> None:
+        """Fold in targets first clicked after the fit, then users."""
+        now_UT = binary(clicks(seen, target=self.target_))
+        fitted_UT, learnt, l2 = self.clicks_UT_, self.learnt_, self.config.fold_in_l2
+        now_TU = now_UT[: fitted_UT.shape[0]].T.tocsr()
+        items_TF = folded(learnt.items_TF, learnt.users_UF, fitted_UT.T.tocsr(), now_TU, l2=l2)
+        self.factors_ = Factors(folded(learnt.users_UF, items_TF, fitted_UT, now_UT, l2=l2), items_TF)
+
+    def recommend(self, requests: Requests, *, k: int) -> Slates:
+        """Rank by factors."""
+        return rank(self.factors_.scores(requests), requests, k=k)
+
+
+def folded(
+    learnt_RF: NDArray[np.float32], others_OF: NDArray[np.float32], fitted_RO: Sparse, now_RO: Sparse, *, l2: float
+) -> NDArray[np.float32]:
+    """Return the learnt rows and, for rows whose first clicks came after the fit, what the regression makes of them."""
+    rows_RF = grown(learnt_RF, now_RO.shape[0])
+    n_before_R = np.pad(np.diff(fitted_RO.indptr), (0, now_RO.shape[0] - fitted_RO.shape[0]))
+    new_R = np.flatnonzero((n_before_R == 0) & (np.diff(now_RO.indptr) > 0))
+    if len(new_R):
+        known_R = np.flatnonzero(n_before_R)
+        fitted_OF = others_OF[: fitted_RO.shape[1]]
+        weights_XF = ridge(_features(fitted_RO[known_R], fitted_OF), learnt_RF[known_R], l2=l2)
+        rows_RF[new_R] = _features(now_RO[new_R], others_OF) @ weights_XF
+    return rows_RF
+
+
+def _features(clicks_RO: Sparse, others_OF: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return [mean y, log(1 + n) mean y, log(1 + n), 1] of each row, y the other side's vectors that it clicked."""
+    n_R1 = np.diff(clicks_RO.indptr)[:, None].astype(np.float32)
+    mean_RF = (clicks_RO @ others_OF) / np.maximum(n_R1, 1)
+    return np.hstack([mean_RF, mean_RF * np.log1p(n_R1), np.log1p(n_R1), np.ones_like(n_R1)]).astype(np.float32)

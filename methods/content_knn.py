@@ -1,0 +1,49 @@
+"""Content neighbours: score(q, t) = sum over h in the history of q of cosine(text of h, text of t).
+
+Reaches targets that nobody has clicked, and authors ask by their own text. Q requests, T targets, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+
+from methods.base import Budget, Capabilities
+from methods.interactions import FROM_USERS_AND_AUTHORS, binary, clicks, profiles
+from methods.ranking import rank
+from methods.text import TextConfig, TextSpace
+from simulator.schema import Kind, Observation, Requests, Slates
+
+
+@dataclass(frozen=True, slots=True)
+class ContentKNNConfig:
+    """How texts become vectors."""
+
+    text: TextConfig = field(default_factory=TextConfig)
+
+
+class ContentKNN:
+    """Rank candidates by the likeness of their text to the query's history."""
+
+    capabilities: ClassVar[Capabilities] = Capabilities(FROM_USERS_AND_AUTHORS, cold_targets=True, cold_queries=True)
+
+    def __init__(self, config: ContentKNNConfig = ContentKNNConfig()) -> None:
+        self.config = config
+
+    def fit(self, seen: Observation, *, target: Kind, rng: np.random.Generator, budget: Budget) -> None:
+        """Fit the vocabulary."""
+        self.target_, self.space_ = target, TextSpace.learn(seen, self.config.text, target=target)
+
+    def index(self, seen: Observation) -> None:
+        """Read the texts and take the histories of now."""
+        self.vectors_TV_ = self.space_.vectors(seen)
+        self.vectors_VT_ = self.vectors_TV_.T.tocsr()
+        self.history_UT_ = binary(clicks(seen, target=self.target_))
+
+    def recommend(self, requests: Requests, *, k: int) -> Slates:
+        """Rank by summed cosine: vectors have length one, so it is one product with the sum of the history."""
+        profile_QV = profiles(requests, self.history_UT_) @ self.vectors_TV_
+        scores_QT = (profile_QV @ self.vectors_VT_).toarray()
+        return rank(scores_QT.astype(np.float32, copy=False), requests, k=k)
