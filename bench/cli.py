@@ -165,6 +165,7 @@ def _print_table(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> N
 
 def main() -> None:
     """Run the command; what a user can mend is one line, not a traceback."""
+    sys.path.insert(0, str(Path.cwd()))  # so that package.module:Class is found where the user stands
     try:
         app()
     except (ValueError, BusyError, OSError) as error:

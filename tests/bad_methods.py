@@ -4,6 +4,7 @@ import gc
 import os
 import sys
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,14 +78,14 @@ class WrongType(Good):
     """Ids as int64."""
 
     def finish(self, ids_QK: NDArray[np.int32]) -> Slates:
-        return Slates(ids_QK.astype(np.int64), np.zeros(ids_QK.shape, np.float32))  # type: ignore[arg-type]
+        return Slates(ids_QK.astype(np.int64), np.zeros(ids_QK.shape, np.float32))
 
 
 class NotSlates(Good):
     """A list instead of slates."""
 
     def finish(self, ids_QK: NDArray[np.int32]) -> Slates:
-        return ids_QK.tolist()  # type: ignore[no-any-return]
+        return cast(Slates, ids_QK.tolist())
 
 
 class Seen(Good):
