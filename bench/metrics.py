@@ -69,18 +69,40 @@ def contains(ids_QK: NDArray[np.int32], sets: Relevant) -> NDArray[np.bool_]:
     return found_QK
 
 
-def recall(ids_QK: NDArray[np.int32], relevant: Relevant, *, k: int) -> NDArray[np.float64]:
+@dataclass(frozen=True, slots=True, eq=False)
+class Hits:
+    """Which places of the lists hold something relevant, and how much is relevant: found once, read by every metric."""
+
+    hits_QK: NDArray[np.bool_]
+    count_Q: NDArray[np.int64]
+
+
+def find_hits(ids_QK: NDArray[np.int32], relevant: Relevant) -> Hits:
+    """Mark the places of the lists that hold something relevant."""
+    return Hits(contains(ids_QK, relevant), relevant.count_Q)
+
+
+def recall_of(hits: Hits, *, k: int) -> NDArray[np.float64]:
     """Return |L[:k] ∩ G| / |G|; undefined without anything relevant. The ceiling is min(k, |G|) / |G|."""
-    n_hits_Q = contains(ids_QK[:, :k], relevant).sum(axis=1)
-    return _ratio(n_hits_Q, relevant.count_Q)
+    return _ratio(hits.hits_QK[:, :k].sum(axis=1), hits.count_Q)
+
+
+def ndcg_of(hits: Hits, *, k: int) -> NDArray[np.float64]:
+    """Return binary NDCG: sum of 1 / log2(r + 1) over hits at rank r <= k, over the best such sum."""
+    hits_QK = hits.hits_QK[:, :k]
+    discount_K = 1.0 / np.log2(np.arange(2, k + 2))
+    ideal_K1 = np.append(0.0, np.cumsum(discount_K))
+    return _ratio(hits_QK @ discount_K[: hits_QK.shape[1]], ideal_K1[np.minimum(k, hits.count_Q)])
+
+
+def recall(ids_QK: NDArray[np.int32], relevant: Relevant, *, k: int) -> NDArray[np.float64]:
+    """Return the recall of lists; see `recall_of`."""
+    return recall_of(find_hits(ids_QK[:, :k], relevant), k=k)
 
 
 def ndcg(ids_QK: NDArray[np.int32], relevant: Relevant, *, k: int) -> NDArray[np.float64]:
-    """Return binary NDCG: sum of 1 / log2(r + 1) over hits at rank r <= k, over the best such sum."""
-    hits_QK = contains(ids_QK[:, :k], relevant)
-    discount_K = 1.0 / np.log2(np.arange(2, k + 2))
-    ideal_K1 = np.append(0.0, np.cumsum(discount_K))
-    return _ratio(hits_QK @ discount_K[: hits_QK.shape[1]], ideal_K1[np.minimum(k, relevant.count_Q)])
+    """Return the NDCG of lists; see `ndcg_of`."""
+    return ndcg_of(find_hits(ids_QK[:, :k], relevant), k=k)
 
 
 def chance(n_candidates_Q: NDArray[np.int64], relevant: Relevant, *, k: int) -> NDArray[np.float64]:
@@ -122,13 +144,13 @@ class MetricRow:
     """A metric: its function, the lists and targets it looks at, its inputs before `k`, and how to read it.
 
     `on`: "all" is every target; "cold" restricts relevant and bucket to cold targets while lists stay full-corpus;
-    "cold-only" does so on lists made among cold candidates only. `needs`: "relevant" and "bucket" are (lists, that),
+    "cold-only" does so on lists made among cold candidates only. `needs`: "hits" is (hits,), "bucket" is (lists, bucket),
     "candidates" is (candidate counts, relevant), "gain" is (gains of the list, gains of the oracle's list).
     """
 
     function: str
     on: Literal["all", "cold", "cold-only"]
-    needs: Literal["relevant", "bucket", "candidates", "gain"]
+    needs: Literal["hits", "bucket", "candidates", "gain"]
     direction: Literal["higher", "lower"]
     unit: str
     reference: str
@@ -143,28 +165,28 @@ _SHARE = "share"
 # fmt: off
 METRICS: dict[str, MetricRow] = {
     "recall": MetricRow(
-        "bench.metrics:recall", "all", "relevant", "higher", _SHARE, _TREC,
+        "bench.metrics:recall_of", "all", "hits", "higher", _SHARE, _TREC,
         "Share of everything relevant to a request that is among the first K of its list."),
     "ndcg": MetricRow(
-        "bench.metrics:ndcg", "all", "relevant", "higher", _SHARE, _NDCG,
+        "bench.metrics:ndcg_of", "all", "hits", "higher", _SHARE, _NDCG,
         "Recall that counts a hit the more the higher it stands, relative to the best possible order."),
     "chance": MetricRow(
         "bench.metrics:chance", "all", "candidates", "higher", _SHARE, _HERE,
         "What a random list would expect as recall: K over the number of candidates."),
     "cold_recall": MetricRow(
-        "bench.metrics:recall", "cold", "relevant", "higher", _SHARE, _TREC,
+        "bench.metrics:recall_of", "cold", "hits", "higher", _SHARE, _TREC,
         "Share of the relevant cold targets that is among the first K, in competition with the full corpus."),
     "cold_ndcg": MetricRow(
-        "bench.metrics:ndcg", "cold", "relevant", "higher", _SHARE, _NDCG,
+        "bench.metrics:ndcg_of", "cold", "hits", "higher", _SHARE, _NDCG,
         "NDCG where only cold targets count as relevant, in competition with the full corpus."),
     "cold_chance": MetricRow(
         "bench.metrics:chance", "cold", "candidates", "higher", _SHARE, _HERE,
         "What a random list would expect as cold recall, on the requests that have a relevant cold target."),
     "cold_only_recall": MetricRow(
-        "bench.metrics:recall", "cold-only", "relevant", "higher", _SHARE, _TREC,
+        "bench.metrics:recall_of", "cold-only", "hits", "higher", _SHARE, _TREC,
         "Cold recall of lists made among cold candidates only: easier, and it needs to know who is cold."),
     "cold_only_ndcg": MetricRow(
-        "bench.metrics:ndcg", "cold-only", "relevant", "higher", _SHARE, _NDCG,
+        "bench.metrics:ndcg_of", "cold-only", "hits", "higher", _SHARE, _NDCG,
         "Cold NDCG of lists made among cold candidates only."),
     "cold_only_chance": MetricRow(
         "bench.metrics:chance", "cold-only", "candidates", "higher", _SHARE, _HERE,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bench.check import check_slates
 from bench.exam import Exam
-from bench.metrics import METRICS, MetricRow, Relevant
+from bench.metrics import METRICS, Hits, MetricRow, Relevant, find_hits
 from bench.task import Task
 from simulator.oracle import Oracle
 from simulator.schema import Requests
@@ -38,11 +38,14 @@ def check_and_score(
         check_slates(cold_only_ids_QK, exam.cold_only, k=k, n_targets=exam.n_targets)
         lists["cold-only"] = cold_only_ids_QK
     gain_QK = _gains(task, exam, ids_QK, world)
+    relevant = {"all": exam.truth.relevant, "cold": within(exam.truth.relevant, exam.cold_T)}
+    relevant["cold-only"] = relevant["cold"]
+    hits = {on: find_hits(listed_QK, relevant[on]) for on, listed_QK in lists.items()}
     values: Values = {}
     for name, row in METRICS.items():
         if row.on not in lists or (row.on != "all" and not task.has_cold_targets):
             continue
-        inputs = _inputs(row, exam, lists[row.on], gain_QK)
+        inputs = _inputs(row, exam, lists[row.on], hits[row.on], gain_QK)
         if inputs is not None:
             function = _function(row)
             for cutoff in task.ks:
@@ -56,13 +59,13 @@ def _function(row: MetricRow) -> Any:
 
 
 def _inputs(
-    row: MetricRow, exam: Exam, ids_QK: NDArray[np.int32], gain_QK: NDArray[np.float32] | None
+    row: MetricRow, exam: Exam, ids_QK: NDArray[np.int32], hits: Hits, gain_QK: NDArray[np.float32] | None
 ) -> tuple[Any, ...] | None:
     """Return the positional inputs of a metric, or None where the task has no such thing."""
     relevant = exam.truth.relevant
     match row.needs:
-        case "relevant":
-            return ids_QK, (relevant if row.on == "all" else within(relevant, exam.cold_T))
+        case "hits":
+            return (hits,)
         case "bucket":
             whole_T = np.zeros(exam.n_targets, np.bool_)
             whole_T[exam.requests.candidates_C] = True

@@ -30,8 +30,8 @@ _READERS, _CO_READERS = 20, 2  # a pair of authors is co-engaged when 2 of 20 re
 class Truth:
     """What the requests of one task are scored against; all but `relevant` is None for recorded data.
 
-    `best_QK` are the gains of the oracle's list. Gains of other lists come from `gain_QT` where a world's authors query
-    (half precision is ample for a ratio of sums), else from the world itself, given each note's author and age.
+    `best_QK` are the gains of the oracle's list. Gains of other lists come from `gain_QT` where the targets are a world's
+    authors (half precision is ample for a ratio of sums), else from the world itself, given each note's author and age.
     """
 
     relevant: Relevant
@@ -105,7 +105,7 @@ def simulated_truth(case: Case, chances: Chances, *, rng: np.random.Generator) -
         np.concatenate(gains),
         _join(best_lists),
         _join(natural),
-        (chances.chance_QT * target_mask_T).astype(np.float16) if task.query == "author" else None,
+        (chances.chance_QT * target_mask_T).astype(np.float16) if task.target == "author" else None,
         cut.index.catalog.notes.author_N,
         cut.age_seconds_N,
     )

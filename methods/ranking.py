@@ -102,14 +102,16 @@ def _select_row(  # noqa: PLR0913 - a kernel takes its arrays one by one
     tie_K: NDArray[np.uint64],
 ) -> bool:
     """Fill one slate; True when a score was NaN."""
-    k, size, seen = len(id_K), 0, 0
-    for target in candidates_C:
+    k, size, seen = len(id_K), 0, len(seen_S) - 1
+    # From the newest: a method that prefers what is new then fills its heap at once.
+    for c in range(len(candidates_C) - 1, -1, -1):
+        target = candidates_C[c]
         score = score_T[target]
         if np.isnan(score):
             return True
-        while seen < len(seen_S) and seen_S[seen] < target:
-            seen += 1
-        is_seen = seen < len(seen_S) and seen_S[seen] == target
+        while seen >= 0 and seen_S[seen] > target:
+            seen -= 1
+        is_seen = seen >= 0 and seen_S[seen] == target
         if is_seen or score == -np.inf or (size == k and score < score_K[0]):
             continue
         tie = tie_hash(seed, query, np.uint64(target))

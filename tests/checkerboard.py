@@ -138,7 +138,11 @@ def _log(
         np.zeros(n, np.int8),
         np.full(n, np.nan, np.float32),
         click_E,
-        *(no.copy() for _ in range(5)),
+        no,
+        no,
+        no,
+        no,
+        no,
         np.zeros(n, np.float32),
         ("all",),
     )

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from bench import metrics
-from bench.metrics import METRICS, Relevant, chance, contains, coverage, exposure_share, ndcg, recall, regret
+from bench.metrics import METRICS, Relevant, chance, contains, coverage, exposure_share, find_hits, ndcg, recall, regret
 from simulator.schema.checks import SchemaError
 
 N_TARGETS = 12
@@ -215,7 +215,7 @@ def test_every_row_of_the_table_can_be_called_with_what_it_needs(name: str) -> N
     function = getattr(import_module(module), attribute)
     ids_QK, relevant = padded([[0, 1, 2], [3]]), relevant_of([[1, 5], [3]])
     needs = {
-        "relevant": (ids_QK, relevant),
+        "hits": (find_hits(ids_QK, relevant),),
         "bucket": (ids_QK, np.arange(N_TARGETS) < 3),
         "candidates": (np.array([9, 9]), relevant),
         "gain": (np.full((2, K), 0.1, np.float32), np.full((2, K), 0.2, np.float32)),
