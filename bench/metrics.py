@@ -144,8 +144,8 @@ class MetricRow:
     """A metric: its function, the lists and targets it looks at, its inputs before `k`, and how to read it.
 
     `on`: "all" is every target; "cold" restricts relevant and bucket to cold targets while lists stay full-corpus;
-    "cold-only" does so on lists made among cold candidates only. `needs`: "hits" is (hits,), "bucket" is (lists, bucket),
-    "candidates" is (candidate counts, relevant), "gain" is (gains of the list, gains of the oracle's list).
+    "cold-only" does so on lists made among cold candidates only. `needs`: "hits" is (hits,), "bucket" is (lists,
+    bucket), "candidates" is (candidate counts, relevant), "gain" is (gains of the list, gains of the oracle's list).
     """
 
     function: str

@@ -30,8 +30,8 @@ _READERS, _CO_READERS = 20, 2  # a pair of authors is co-engaged when 2 of 20 re
 class Truth:
     """What the requests of one task are scored against; all but `relevant` is None for recorded data.
 
-    `best_QK` are the gains of the oracle's list. Gains of other lists come from `gain_QT` where the targets are a world's
-    authors (half precision is ample for a ratio of sums), else from the world itself, given each note's author and age.
+    `best_QK` are the gains of the oracle's list. Gains of other lists come from `gain_QT` where the targets are
+    authors (half precision is ample for a ratio of sums), else from the world, given each note's author and age.
     """
 
     relevant: Relevant
