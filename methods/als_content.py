@@ -20,14 +20,18 @@ from sklearn.decomposition import TruncatedSVD
 
 from methods.als import ALSConfig, LearntALS
 from methods.base import Budget, Capabilities
-from methods.factors import Factors, ridge, unit
+from methods.factors import ridge, unit
 from methods.interactions import FROM_USERS_AND_AUTHORS, Sparse, clicks, n_users_of
 from methods.neighbours import keep_top
 from methods.ranking import rank
-from methods.text import TextConfig, TextSpace
+from methods.text import PerCatalog, TextConfig, TextSpace
 from simulator.schema import Kind, Observation, Requests, Slates
 
 BLOCK = 1_024  # rows of text similarities held at once
+
+
+# Weaker regularisation than for clicks alone: on CiteULike, factors that text can follow and that reach full lists.
+TEXT_LIKE = ALSConfig(factors=128, regularization=10.0, alpha=10.0, iterations=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,7 @@ class ALSContentConfig:
     """The factors, the text, and how one is made from the other."""
 
     maker: Literal["ridge", "neighbours"] = "ridge"
-    als: ALSConfig = field(default_factory=ALSConfig)
+    als: ALSConfig = TEXT_LIKE
     text: TextConfig = field(default_factory=TextConfig)
     min_users: int = 5  # of a target whose factors are trusted as examples
     few_users: int = 20  # targets clicked by fewer get a share of the made factor
@@ -43,7 +47,7 @@ class ALSContentConfig:
     n_dimensions: int = 256  # ridge: singular vectors of the text
     l2: float = 1.0  # ridge
     n_neighbours: int = 20  # neighbours
-    match_length: bool = False  # scale made factors to the mean length of the examples'
+    match_length: bool = True  # scale made factors to the mean length of the examples', lest no list has room for them
 
 
 RIDGE = ALSContentConfig(maker="ridge")
@@ -63,7 +67,8 @@ class ALSContent:
         self.target_, counts_UT = target, clicks(seen, target=target)
         self.learnt_ = LearntALS.learn(counts_UT, self.config.als, rng=rng, threads=budget.threads)
         self.space_ = TextSpace.learn(seen, self.config.text, target=target)
-        n_users_T = n_users_of(counts_UT)
+        self.made_: PerCatalog[NDArray[np.float32]] = PerCatalog()
+        n_users_T = self.n_fitted_users_T_ = n_users_of(counts_UT)
         # In a world too young for that, whatever has been clicked is an example.
         self.example_L_ = np.flatnonzero(n_users_T >= min(self.config.min_users, max(1, n_users_T.max(initial=0))))
         self.factors_LF_ = self.learnt_.model.item_factors[self.example_L_]
@@ -76,21 +81,31 @@ class ALSContent:
     def index(self, seen: Observation) -> None:
         """Fold in new clicks, then blend in made factors where clicks are few."""
         counts_UT = clicks(seen, target=self.target_)
-        folded = self.learnt_.folded(counts_UT)
+        self.folded_ = self.learnt_.folded(counts_UT)
         n_users_T = n_users_of(counts_UT)
-        few_R = np.flatnonzero(n_users_T < self.config.few_users)
-        made_RF = self.maker_.make(self.space_.vectors(seen)[few_R])
-        if self.config.match_length:
-            made_RF = unit(made_RF) * np.linalg.norm(self.factors_LF_, axis=1).mean()
-        n_R1 = n_users_T[few_R, None]
-        share_R1 = np.where(n_R1 > 0, self.config.shrinkage / np.maximum(n_R1 + self.config.shrinkage, 1), 1)
-        items_TF = folded.items_TF.copy()
-        items_TF[few_R] += share_R1 * (made_RF - items_TF[few_R])
-        self.factors_ = Factors(folded.users_UF, items_TF)
+        made_TF = self.made_.of(seen.catalog, lambda: self._make(seen))
+        n_T1 = n_users_T[:, None]
+        share_T1 = np.where(n_T1 > 0, self.config.shrinkage / np.maximum(n_T1 + self.config.shrinkage, 1), 1)
+        share_T1 = np.where(n_T1 < self.config.few_users, share_T1, 0).astype(np.float32)
+        own_TF = self.folded_.model.item_factors
+        self.items_TF_ = own_TF + share_T1 * (made_TF - own_TF)
 
     def recommend(self, requests: Requests, *, k: int) -> Slates:
         """Rank by factors."""
-        return rank(self.factors_.scores(requests), requests, k=k)
+        return rank(self.folded_.scores(requests, self.items_TF_), requests, k=k)
+
+    def _make(self, seen: Observation) -> NDArray[np.float32]:
+        """Return the factors (T, F) that text makes; zeros for targets that have clicks enough already."""
+        text_TV = self.space_.vectors(seen)
+        n_fitted = len(self.n_fitted_users_T_)
+        few_R = np.flatnonzero(np.pad(self.n_fitted_users_T_, (0, text_TV.shape[0] - n_fitted)) < self.config.few_users)
+        made_RF = self.maker_.make(text_TV[few_R])
+        if self.config.match_length:
+            lengths_L = np.linalg.norm(self.factors_LF_, axis=1)
+            made_RF = unit(made_RF) * np.float32(lengths_L.sum() / max(1, len(lengths_L)))
+        made_TF = np.zeros((text_TV.shape[0], made_RF.shape[1]), np.float32)
+        made_TF[few_R] = made_RF
+        return made_TF
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,10 +1,13 @@
 """Bayesian personalised ranking of matrix factors, by the library `implicit`.
 
-Maximise sum over (u, t clicked, s not) of log sigmoid(x_u (y_t - y_s)) - regularization (|x|^2 + |y|^2), y with a bias.
+Maximise sum over (u, t clicked, s not) of log sigmoid(z_ut - z_us) - regularization (|x|^2 + |y|^2 + b^2), where
+z_ut = x_u y_t + b_t. The library draws s in proportion to its clicks, so z learns by how much u's taste exceeds
+everybody's; log of the number of users who clicked t is added back (the logQ correction).
 Who is new is folded in by the ridge regression that turns the mean of the other side's vectors, with the number n of
 them, into a learnt vector: x = W [mean y, log(1 + n) mean y, log(1 + n), 1], W fitted on those who were there.
 
-Reference: Rendle et al. 2009, arXiv:1205.2618. U users, T targets, F factors, X features of a fold-in, R rows.
+Reference: Rendle et al. 2009, arXiv:1205.2618. U users, T targets, F factors,
+B factors and bias, X features of a fold-in, R rows and O rows of the other side.
 """
 
 from __future__ import annotations
@@ -29,10 +32,11 @@ class BPRConfig:
     """The loss and how long it is minimised."""
 
     factors: int = 64
-    learning_rate: float = 0.05
+    learning_rate: float = 0.02
     regularization: float = 0.01
-    iterations: int = 60
+    iterations: int = 50
     fold_in_l2: float = 1.0
+    popularity: float = 1.0  # weight of log clicks; 1 undoes the library's sampling, 0 leaves it
 
 
 class BPR:
@@ -58,18 +62,21 @@ class BPR:
                 random_state=int(rng.integers(2**31)),
             )
             model.fit(self.clicks_UT_, show_progress=False)
-        # Those without clicks still hold their random start.
+        # Those without clicks still hold their random start. The last column of items is the bias, of users all ones.
         has_clicks_U1 = (np.diff(self.clicks_UT_.indptr) > 0)[:, None]
         has_clicks_T1 = (n_users_of(self.clicks_UT_) > 0)[:, None]
-        self.learnt_ = Factors(model.user_factors * has_clicks_U1, model.item_factors * has_clicks_T1)
+        self.users_UF_ = model.user_factors[:, :-1] * has_clicks_U1
+        self.items_TB_ = model.item_factors * has_clicks_T1
 
     def index(self, seen: Observation) -> None:
         """Fold in targets first clicked after the fit, then users."""
         now_UT = binary(clicks(seen, target=self.target_))
-        fitted_UT, learnt, l2 = self.clicks_UT_, self.learnt_, self.config.fold_in_l2
+        fitted_UT, l2 = self.clicks_UT_, self.config.fold_in_l2
         now_TU = now_UT[: fitted_UT.shape[0]].T.tocsr()
-        items_TF = folded(learnt.items_TF, learnt.users_UF, fitted_UT.T.tocsr(), now_TU, l2=l2)
-        self.factors_ = Factors(folded(learnt.users_UF, items_TF, fitted_UT, now_UT, l2=l2), items_TF)
+        items_TB = folded(self.items_TB_, self.users_UF_, fitted_UT.T.tocsr(), now_TU, l2=l2)
+        users_UF = folded(self.users_UF_, items_TB[:, :-1], fitted_UT, now_UT, l2=l2)
+        log_clicks_T = np.log(np.maximum(n_users_of(now_UT), 1)).astype(np.float32)
+        self.factors_ = Factors(users_UF, items_TB[:, :-1], items_TB[:, -1] + self.config.popularity * log_clicks_T)
 
     def recommend(self, requests: Requests, *, k: int) -> Slates:
         """Rank by factors."""

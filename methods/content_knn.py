@@ -11,9 +11,9 @@ from typing import ClassVar
 import numpy as np
 
 from methods.base import Budget, Capabilities
-from methods.interactions import FROM_USERS_AND_AUTHORS, binary, clicks, profiles
+from methods.interactions import FROM_USERS_AND_AUTHORS, Sparse, binary, clicks, profiles
 from methods.ranking import rank
-from methods.text import TextConfig, TextSpace
+from methods.text import PerCatalog, TextConfig, TextSpace
 from simulator.schema import Kind, Observation, Requests, Slates
 
 
@@ -35,11 +35,11 @@ class ContentKNN:
     def fit(self, seen: Observation, *, target: Kind, rng: np.random.Generator, budget: Budget) -> None:
         """Fit the vocabulary."""
         self.target_, self.space_ = target, TextSpace.learn(seen, self.config.text, target=target)
+        self.texts_: PerCatalog[tuple[Sparse, Sparse]] = PerCatalog()
 
     def index(self, seen: Observation) -> None:
         """Read the texts and take the histories of now."""
-        self.vectors_TV_ = self.space_.vectors(seen)
-        self.vectors_VT_ = self.vectors_TV_.T.tocsr()
+        self.vectors_TV_, self.vectors_VT_ = self.texts_.of(seen.catalog, lambda: self._read(seen))
         self.history_UT_ = binary(clicks(seen, target=self.target_))
 
     def recommend(self, requests: Requests, *, k: int) -> Slates:
@@ -47,3 +47,7 @@ class ContentKNN:
         profile_QV = profiles(requests, self.history_UT_) @ self.vectors_TV_
         scores_QT = (profile_QV @ self.vectors_VT_).toarray()
         return rank(scores_QT.astype(np.float32, copy=False), requests, k=k)
+
+    def _read(self, seen: Observation) -> tuple[Sparse, Sparse]:
+        vectors_TV = self.space_.vectors(seen)
+        return vectors_TV, vectors_TV.T.tocsr()

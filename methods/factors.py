@@ -12,15 +12,16 @@ from simulator.schema import Requests
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Factors:
-    """A vector for each user and target; zeros where nothing is known."""
+    """A vector for each user and target, zeros where nothing is known, and what all users think of a target."""
 
     users_UF: NDArray[np.float32]
     items_TF: NDArray[np.float32]
+    bias_T: NDArray[np.float32]
 
     def scores(self, requests: Requests) -> NDArray[np.float32]:
-        """Return (Q, T): dot products for users; cosines between targets for a target that asks."""
+        """Return (Q, T): dot products and biases for users; cosines between targets for a target that asks."""
         if requests.query == "user":
-            return self.users_UF[requests.ids_Q] @ self.items_TF.T
+            return self.users_UF[requests.ids_Q] @ self.items_TF.T + self.bias_T
         unit_TF = unit(self.items_TF)
         return unit_TF[requests.ids_Q] @ unit_TF.T
 

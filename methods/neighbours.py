@@ -57,7 +57,8 @@ def scores(requests: Requests, history_UT: Sparse, similar_TT: Sparse) -> NDArra
     """Sum the similarities to the query's history, (Q, T); an author is asked for its neighbours of both directions."""
     profile_QT = profiles(requests, history_UT)
     if requests.query == requests.target:
-        return (profile_QT @ mutual(similar_TT)).toarray()
+        lists_QT, is_listed_by_QT = profile_QT @ similar_TT, (similar_TT @ profile_QT.T.tocsr()).T.tocsr()
+        return lists_QT.maximum(is_listed_by_QT).toarray()
     return (profile_QT @ similar_TT).toarray()
 
 

@@ -22,7 +22,9 @@ METHODS: dict[str, str] = {
     "popular-in-category": "methods.popular_in_category:PopularInCategory",
     "item-cf": "methods.item_cf:ItemCF",
     "swing": "methods.swing:Swing",
+    "swing-normalised": "methods.swing:Swing",
     "als": "methods.als:ALS",
+    "als-wide": "methods.als:ALS",
     "bpr": "methods.bpr:BPR",
     "content-knn": "methods.content_knn:ContentKNN",
     "als-ridge": "methods.als_content:ALSContent",
@@ -30,6 +32,8 @@ METHODS: dict[str, str] = {
 }
 
 CONFIGS: dict[str, str] = {
+    "als-wide": "methods.als:WIDE",
+    "swing-normalised": "methods.swing:NORMALISED",
     "popular-all": "methods.popular:ALL_TIME",
     "als-ridge": "methods.als_content:RIDGE",
     "als-knn": "methods.als_content:NEIGHBOURS",

@@ -37,6 +37,9 @@ class SwingConfig:
     popularity_power: float = 0.0  # divide s(t, h) by (users of t * users of h) ** power
 
 
+NORMALISED = SwingConfig(popularity_power=0.5)
+
+
 class Swing:
     """Rank candidates by their swings with the query's history."""
 

@@ -5,8 +5,9 @@ A note is its title and body; an author is the profile and the newest notes. Sha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -14,7 +15,9 @@ from numpy.typing import NDArray
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from methods.interactions import Sparse, nothing
-from simulator.schema import Kind, Observation
+from simulator.schema import Catalog, Kind, Observation
+
+Value = TypeVar("Value")
 
 # Words of letters, digits and inner hyphens (a tag is one word); Chinese runs become overlapping pairs of characters.
 CHINESE = r"\u4e00-\u9fff"
@@ -29,6 +32,20 @@ class TextConfig:
     notes_per_author: int = 20  # the newest ones
     min_documents: int = 2  # a word in fewer is left out
     sublinear: bool = True  # 1 + log(count) instead of the count
+
+
+class PerCatalog(Generic[Value]):
+    """What depends on a catalog alone, made once for each: tasks that differ in events share their texts."""
+
+    def __init__(self) -> None:
+        self._catalog: Catalog | None = None
+        self._value: Value | None = None
+
+    def of(self, catalog: Catalog, make: Callable[[], Value]) -> Value:
+        """Return the value for `catalog`, made anew when it is another one than last time."""
+        if self._value is None or self._catalog is not catalog:
+            self._catalog, self._value = catalog, make()
+        return self._value
 
 
 @dataclass(frozen=True, slots=True, eq=False)
