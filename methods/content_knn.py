@@ -24,6 +24,10 @@ class ContentKNNConfig:
     text: TextConfig = field(default_factory=TextConfig)
 
 
+# Authors by one note each: long texts hold more of any history's words, so twenty notes bury authors who have but one.
+NEWEST_NOTE = ContentKNNConfig(TextConfig(notes_per_author=1))
+
+
 class ContentKNN:
     """Rank candidates by the likeness of their text to the query's history."""
 

@@ -113,6 +113,11 @@ def take_best(
     id_V: NDArray[np.int32], value_V: NDArray[np.float32], ids_K: NDArray[np.int32], best_K: NDArray[np.float32]
 ) -> None:
     """Write the greatest values, best first, with their ids; the earlier of equals first."""
-    order = np.argsort(-value_V, kind="mergesort")
-    for k in range(min(len(ids_K), len(order))):
+    n_best = min(len(ids_K), len(value_V))
+    if n_best == 0:
+        return
+    least = np.partition(value_V, len(value_V) - n_best)[len(value_V) - n_best]
+    hopeful = np.flatnonzero(value_V >= least)  # more than asked for only where some equal the last
+    order = hopeful[np.argsort(-value_V[hopeful], kind="mergesort")]
+    for k in range(n_best):
         ids_K[k], best_K[k] = id_V[order[k]], value_V[order[k]]

@@ -27,6 +27,7 @@ METHODS: dict[str, str] = {
     "als-wide": "methods.als:ALS",
     "bpr": "methods.bpr:BPR",
     "content-knn": "methods.content_knn:ContentKNN",
+    "content-knn-newest": "methods.content_knn:ContentKNN",
     "als-ridge": "methods.als_content:ALSContent",
     "als-knn": "methods.als_content:ALSContent",
 }
@@ -35,6 +36,7 @@ CONFIGS: dict[str, str] = {
     "als-wide": "methods.als:WIDE",
     "swing-normalised": "methods.swing:NORMALISED",
     "popular-all": "methods.popular:ALL_TIME",
+    "content-knn-newest": "methods.content_knn:NEWEST_NOTE",
     "als-ridge": "methods.als_content:RIDGE",
     "als-knn": "methods.als_content:NEIGHBOURS",
 }
