@@ -15,7 +15,7 @@ from rich.table import Table
 
 from bench.folder import BusyError, RunFolder
 from bench.importers import IMPORTERS, import_dataset
-from bench.plan import TRUTHS, Plan
+from bench.plan import DEFAULT_METHODS, TRUTHS, Plan
 from bench.progress import telling
 from bench.report import Run, load_run, render, summarise, write_report
 from bench.report.terminal import console as table_console
@@ -67,7 +67,7 @@ def run(  # noqa: PLR0913 - one argument an option
     world: Annotated[str, typer.Option(help=f"One of {', '.join(WORLDS)}.")] = "small",
     seeds: Annotated[str, typer.Option(help="Comma-separated; each makes its own world.")] = "1,2,3",
     tasks: Annotated[str, typer.Option(help="Comma-separated ids or patterns: 'author-cold/*'.")] = WORLD,
-    methods: Annotated[str, typer.Option(help="Comma-separated names or package.module:Class.")] = "all",
+    methods: Annotated[str, typer.Option(help="Comma-separated names or package.module:Class.")] = "default",
     reference: Annotated[str, typer.Option(help="The method that differences are paired with.")] = "popular",
     workers: Annotated[int, typer.Option(min=1, help="Processes at the same time.")] = os.cpu_count() or 1,
     data: Annotated[Path | None, typer.Option(envvar="COLDRECALL_DATA", help="Folder of recorded datasets.")] = None,
@@ -77,7 +77,7 @@ def run(  # noqa: PLR0913 - one argument an option
         world=world,
         seeds=_numbers("seeds", seeds),
         tasks=_chosen_tasks(tasks),
-        methods=(*TRUTHS, *METHODS) if methods == "all" else tuple(methods.split(",")),
+        methods=DEFAULT_METHODS if methods == "default" else tuple(methods.split(",")),
         reference=reference,
     )
     folder = out or Path("runs") / world

@@ -13,11 +13,12 @@ from pydantic import JsonValue
 from bench.task import WORLD, Task
 from bench.tasks import TASKS, find_task
 from methods.base import Method
-from methods.registry import METHODS, create
+from methods.registry import METHODS, VARIANTS, create
 from simulator.spec import find_world
 
 # Lists made from the truth itself: the ceiling of each task, and the ranking by true chance whatever the task asks.
 TRUTHS = ("oracle", "true-affinity")
+DEFAULT_METHODS = (*TRUTHS, *(name for name in METHODS if name not in VARIANTS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Plan:
     world: str = "small"
     seeds: tuple[int, ...] = (1, 2, 3)
     tasks: tuple[str, ...] = tuple(task.id for task in TASKS.values() if task.source == WORLD)
-    methods: tuple[str, ...] = (*TRUTHS, *METHODS)
+    methods: tuple[str, ...] = DEFAULT_METHODS
     reference: str = "popular"
 
     def __post_init__(self) -> None:

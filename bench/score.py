@@ -5,6 +5,7 @@ Shapes: Q requests, K list length, T targets.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
@@ -92,15 +93,24 @@ def n_candidates(requests: Requests) -> NDArray[np.int64]:
     return len(requests.candidates_C) - np.diff(upto_S1[requests.seen_start_Q1])
 
 
+@lru_cache(maxsize=8)
+def _oracle_of(exam: Exam, world: World) -> Oracle:
+    """Return the oracle of an exam; the latest are kept, since many methods sit the same exam."""
+    truth = exam.truth
+    if truth.author_N is None or truth.age_seconds_N is None:
+        raise TypeError("exam: expected notes of a simulated world, got none")
+    return Oracle(world[0], seed=world[1], author_N=truth.author_N, age_seconds_N=truth.age_seconds_N)
+
+
 def _gains(task: Task, exam: Exam, ids_QK: NDArray[np.int32], world: World | None) -> NDArray[np.float32] | None:
     """Return the true gain of every listed target, or None for recorded data."""
     truth = exam.truth
     if truth.gain_QT is not None:
         chance_QK = np.take_along_axis(truth.gain_QT, np.maximum(ids_QK, 0), axis=1).astype(np.float32)
         return np.where(ids_QK >= 0, chance_QK, np.float32(0))
-    if world is None or truth.author_N is None or truth.age_seconds_N is None:
+    if world is None or truth.author_N is None:
         return None
-    oracle = Oracle(world[0], seed=world[1], author_N=truth.author_N, age_seconds_N=truth.age_seconds_N)
+    oracle = _oracle_of(exam, world)
     gain_QK = oracle.engage_pairs(task.target, exam.requests.ids_Q, ids_QK)
     if task.has_cold_targets:
         gain_QK = np.where((ids_QK >= 0) & exam.cold_T[ids_QK], gain_QK, np.float32(0))

@@ -1,7 +1,7 @@
 """Top-K of dense scores over the unseen candidates, ties broken by a seeded hash.
 
 Legend: Q requests, C candidates, K slate length, T target ids, S seen entries. One pass with a bounded heap per
-request: a candidate costs one comparison unless it enters the heap.
+request: a candidate costs one comparison unless it enters the heap, and a sampled floor keeps most from trying.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.schema import Requests, SchemaError, Slates
+
+_SAMPLE = 512  # candidates looked at to guess where the best begin
 
 
 def rank(scores_QT: NDArray[np.float32], requests: Requests, *, k: int) -> Slates:
@@ -91,6 +93,26 @@ def _sort_best_first(
 
 
 @numba.njit(cache=True)
+def _holds(ids_S: NDArray[np.int32], wanted: int) -> bool:
+    at = np.searchsorted(ids_S, wanted)
+    return bool(at < len(ids_S) and ids_S[at] == wanted)
+
+
+@numba.njit(cache=True)
+def _likely_floor(score_T: NDArray[np.float32], candidates_C: NDArray[np.int32], k: int) -> np.float32:
+    """Guess from a sample a score that about 2 k candidates reach; -inf where there is little to skip."""
+    stride = len(candidates_C) // _SAMPLE
+    if stride * _SAMPLE < 4 * k or stride < 2:
+        return np.float32(-np.inf)
+    sample = np.empty(_SAMPLE, np.float32)
+    for i in range(_SAMPLE):
+        sample[i] = score_T[candidates_C[i * stride]]
+    sample.sort()
+    floor = sample[_SAMPLE - 1 - (2 * k * _SAMPLE) // len(candidates_C)]
+    return np.float32(-np.inf) if np.isnan(floor) else floor
+
+
+@numba.njit(cache=True)
 def _select_row(  # noqa: PLR0913 - a kernel takes its arrays one by one
     score_T: NDArray[np.float32],
     candidates_C: NDArray[np.int32],
@@ -100,19 +122,19 @@ def _select_row(  # noqa: PLR0913 - a kernel takes its arrays one by one
     id_K: NDArray[np.int32],
     score_K: NDArray[np.float32],
     tie_K: NDArray[np.uint64],
-) -> bool:
-    """Fill one slate; True when a score was NaN."""
-    k, size, seen = len(id_K), 0, len(seen_S) - 1
+    floor: np.float32,
+) -> int:
+    """Fill one slate with what scores at least `floor`; return how many it has, -1 when a score was NaN."""
+    k, size, least = len(id_K), 0, floor
     # From the newest: a method that prefers what is new then fills its heap at once.
     for c in range(len(candidates_C) - 1, -1, -1):
         target = candidates_C[c]
         score = score_T[target]
+        if score < least:  # most candidates leave here; NaN does not
+            continue
         if np.isnan(score):
-            return True
-        while seen >= 0 and seen_S[seen] > target:
-            seen -= 1
-        is_seen = seen >= 0 and seen_S[seen] == target
-        if is_seen or score == -np.inf or (size == k and score < score_K[0]):
+            return -1
+        if score == -np.inf or _holds(seen_S, target):
             continue
         tie = tie_hash(seed, query, np.uint64(target))
         if size < k:
@@ -120,13 +142,15 @@ def _select_row(  # noqa: PLR0913 - a kernel takes its arrays one by one
             size += 1
             if size == k:
                 _heapify(score_K, tie_K, id_K, k)
+                least = score_K[0]
         elif _is_worse(score_K[0], tie_K[0], score, tie):
             score_K[0], tie_K[0], id_K[0] = score, tie, target
             _sink(score_K, tie_K, id_K, 0, k)
+            least = score_K[0]
     if size < k:
         _heapify(score_K, tie_K, id_K, size)
     _sort_best_first(score_K, tie_K, id_K, size)
-    return False
+    return size
 
 
 @numba.njit(cache=True)
@@ -146,6 +170,11 @@ def _select(  # noqa: PLR0913 - a kernel takes its arrays one by one
         score_T = scores_QT[q if scores_QT.shape[0] > 1 else 0]
         seen = seen_S[seen_start_Q1[q] : seen_start_Q1[q + 1]]
         query = np.uint64(query_Q[q])
-        if _select_row(score_T, candidates_C, seen, seed, query, ids_QK[q], best_QK[q], tie_K):
+        floor = _likely_floor(score_T, candidates_C, len(tie_K))
+        n = _select_row(score_T, candidates_C, seen, seed, query, ids_QK[q], best_QK[q], tie_K, floor)
+        if 0 <= n < len(tie_K) and floor > -np.inf:  # the guess was too high: once more without it
+            ids_QK[q], best_QK[q] = -1, -np.inf
+            n = _select_row(score_T, candidates_C, seen, seed, query, ids_QK[q], best_QK[q], tie_K, np.float32(-np.inf))
+        if n < 0:
             return True
     return False

@@ -32,6 +32,9 @@ METHODS: dict[str, str] = {
     "als-knn": "methods.als_content:ALSContent",
 }
 
+# Other configs of methods that are there already; a run has them only when they are named.
+VARIANTS = ("swing-normalised", "als-wide", "content-knn-newest")
+
 CONFIGS: dict[str, str] = {
     "als-wide": "methods.als:WIDE",
     "swing-normalised": "methods.swing:NORMALISED",

@@ -88,3 +88,41 @@ def test_ties_differ_between_seeds() -> None:
     )
     flat = np.zeros((1, 50), np.float32)
     assert rank(flat, requests, k=50).ids_QK.tolist() != rank(flat, other, k=50).ids_QK.tolist()
+
+
+def shapes_of_scores(rng: np.random.Generator, n: int) -> dict[str, np.ndarray]:
+    """Score columns that a sampled floor could get wrong."""
+    rare = np.zeros(n, np.float32)
+    rare[rng.choice(n, 30, replace=False)] = 1.0
+    hidden = np.full(n, -np.inf, np.float32)
+    hidden[1::7] = rng.normal(size=len(hidden[1::7]))
+    return {
+        "normal": rng.normal(size=n).astype(np.float32),
+        "few values": rng.integers(0, 3, n).astype(np.float32),
+        "constant": np.zeros(n, np.float32),
+        "few above zero": rare,
+        "mostly never": hidden,
+        "rising": np.arange(n, dtype=np.float32),
+        "great where sampled": np.where(np.arange(n) % (n // 512) == 0, 9.0, rng.random(n)).astype(np.float32),
+    }
+
+
+@pytest.mark.parametrize("k", [1, 60, 400])
+@pytest.mark.parametrize("share_seen", [0.01, 0.95])
+def test_long_lists_of_candidates_are_ranked_as_by_sorting(k: int, share_seen: float) -> None:
+    rng, n = np.random.default_rng(3), 3_000
+    for scores_T in shapes_of_scores(rng, n).values():
+        seen = np.flatnonzero(rng.random(n) < share_seen).astype(np.int32)
+        requests = Requests(
+            query="user",
+            target="note",
+            ids_Q=np.array([5], np.int32),
+            time=1,
+            candidates_C=np.arange(n, dtype=np.int32),
+            seen_start_Q1=np.array([0, len(seen)], np.int64),
+            seen_S=seen,
+            tie_seed=11,
+        )
+        expected = slow_row(scores_T, requests, 0, k)
+        got = rank(scores_T[None, :], requests, k=k).ids_QK[0].tolist()
+        assert got == expected + [-1] * (k - len(expected))

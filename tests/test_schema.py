@@ -54,7 +54,7 @@ def test_take_keeps_all_columns_of_the_rows() -> None:
 
 
 def test_take_refuses_rows_out_of_order() -> None:
-    with pytest.raises(SchemaError, match=r"EventLog\.time"):
+    with pytest.raises(SchemaError, match=r"EventLog\.take"):
         a_log().take(np.array([2, 0]))
 
 

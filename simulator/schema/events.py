@@ -6,7 +6,7 @@ Shapes: E events, F follow edges. Intervals of time are half-open, [start, end).
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,10 +59,17 @@ class EventLog:
         return len(self.time_E)
 
     def take(self, rows: NDArray[np.bool_] | NDArray[np.int64] | slice) -> EventLog:
-        """Return some rows, by mask, ascending indices or slice."""
-        columns = {field.name: getattr(self, field.name) for field in fields(self)}
-        channels = columns.pop("channels")
-        return EventLog(**{name: column[rows] for name, column in columns.items()}, channels=channels)
+        """Return some rows, by mask, ascending indices or slice; rows of a checked log are not checked again."""
+        if isinstance(rows, np.ndarray) and rows.dtype != np.bool_:
+            check_sorted("EventLog.take: rows", rows)
+        taken = object.__new__(EventLog)
+        object.__setattr__(taken, "channels", self.channels)
+        for field in fields(self):
+            if field.name != "channels":
+                column = _rows(getattr(self, field.name), rows)
+                column.flags.writeable = False
+                object.__setattr__(taken, field.name, column)
+        return taken
 
     def between(self, start: int, end: int) -> EventLog:
         """Return the events with start <= time < end."""
@@ -73,6 +80,14 @@ class EventLog:
         """Return one response column by name."""
         column: NDArray[np.bool_] = getattr(self, f"{name}_E")
         return column
+
+
+def _rows(column: NDArray[Any], rows: NDArray[np.bool_] | NDArray[np.int64] | slice) -> NDArray[Any]:
+    """Return rows of a column; what a mask keeps from the start on is copied in one piece."""
+    if isinstance(rows, slice) or rows.dtype != np.bool_:
+        return column[rows]
+    n_kept = int(np.argmin(rows)) if not rows.all() else len(rows)
+    return np.concatenate([column[:n_kept], column[n_kept:][rows[n_kept:]]])
 
 
 EVENT_COLUMNS: dict[str, str] = {
