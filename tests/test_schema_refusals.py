@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from simulator.schema import Catalog, Observation, SchemaError, Slates, StoredTexts
+from simulator.schema import Catalog, Observation, Requests, SchemaError, Slates, StoredTexts, Users
 from tests.schema_examples import a_catalog, a_log, an_observation, some_requests, some_slates, with_values
 from tests.schema_strategies import array_fields
 
@@ -166,3 +166,17 @@ def test_the_error_knows_its_field() -> None:
     with pytest.raises(SchemaError) as caught:
         with_values(a_log(), "channel_E", 0, 2, 1)
     assert caught.value.field == "EventLog.channel"
+
+
+@pytest.mark.parametrize("column", [None, np.int64(3), np.zeros((2, 2), np.int64), [0, 1]])
+def test_what_gives_a_table_its_length_is_named_when_it_is_no_column(column: object) -> None:
+    with pytest.raises(SchemaError, match=r"Users\.joined_time: expected int64"):
+        Users(column, np.zeros(2, np.int32))  # type: ignore[arg-type]
+
+
+def test_requests_refuse_kinds_and_ids_that_cannot_be() -> None:
+    ids, none_seen = np.array([0, 1], np.int32), (np.zeros(3, np.int64), np.empty(0, np.int32))
+    with pytest.raises(SchemaError, match=r"Requests\.target: expected one of user, author, note, got 'banana'"):
+        Requests("user", "banana", ids, 0, ids, *none_seen, 0)  # type: ignore[arg-type]
+    with pytest.raises(SchemaError, match=r"Requests\.ids: expected values in \[0, inf\), got \[-1, 1\]"):
+        Requests("user", "note", np.array([-1, 1], np.int32), 0, ids, *none_seen, 0)

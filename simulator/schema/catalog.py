@@ -72,7 +72,7 @@ class Users:
     author_U: NDArray[np.int32]
 
     def __post_init__(self) -> None:
-        check_column("Users.joined_time", self.joined_time_U, "int64", len(self))
+        check_column("Users.joined_time", self.joined_time_U, "int64")
         check_column("Users.author", self.author_U, "int32", len(self))
         check_sorted("Users.joined_time", self.joined_time_U)
 
@@ -93,7 +93,7 @@ class Authors:
     profile: Texts
 
     def __post_init__(self) -> None:
-        check_column("Authors.joined_time", self.joined_time_A, "int64", len(self))
+        check_column("Authors.joined_time", self.joined_time_A, "int64")
         check_column("Authors.category", self.category_A, "int16", len(self))
         check_sorted("Authors.joined_time", self.joined_time_A)
         if len(self.profile) != len(self):
@@ -122,7 +122,7 @@ class Notes:
     body: Texts
 
     def __post_init__(self) -> None:
-        check_column("Notes.born_time", self.born_time_N, "int64", len(self))
+        check_column("Notes.born_time", self.born_time_N, "int64")
         check_column("Notes.author", self.author_N, "int32", len(self))
         check_column("Notes.is_video", self.is_video_N, "bool", len(self))
         check_column("Notes.category", self.category_N, "int16", len(self))

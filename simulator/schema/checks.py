@@ -16,12 +16,16 @@ class SchemaError(ValueError):
         self.field = field
 
 
-def check_column(field: str, column: object, dtype: str, length: int) -> None:
-    """Refuse a column that is not a one-dimensional `dtype` array of `length`, then make it read-only."""
+def check_column(field: str, column: object, dtype: str, length: int | None = None) -> None:
+    """Refuse a column that is not a one-dimensional `dtype` array of `length`, then make it read-only.
+
+    Without `length` any will do: the column that gives a table its length is checked so, before the others.
+    """
     if not isinstance(column, np.ndarray):
         raise SchemaError(field, f"{dtype} array", type(column).__name__)
-    if column.dtype != np.dtype(dtype) or column.shape != (length,):
-        raise SchemaError(field, f"{dtype}({length},)", f"{column.dtype}{column.shape}")
+    is_as_long = column.ndim == 1 and (length is None or len(column) == length)
+    if column.dtype != np.dtype(dtype) or not is_as_long:
+        raise SchemaError(field, f"{dtype}({'any' if length is None else length},)", f"{column.dtype}{column.shape}")
     column.flags.writeable = False
 
 

@@ -43,6 +43,7 @@ class EventLog:
     channels: tuple[str, ...]
 
     def __post_init__(self) -> None:
+        check_column("EventLog.time", self.time_E, "int64")
         for name, dtype in EVENT_COLUMNS.items():
             check_column(f"EventLog.{name}", getattr(self, f"{name}_E"), dtype, len(self))
         check_sorted("EventLog.time", self.time_E)
@@ -112,7 +113,7 @@ class Follows:
     time_F: NDArray[np.int64]
 
     def __post_init__(self) -> None:
-        check_column("Follows.time", self.time_F, "int64", len(self))
+        check_column("Follows.time", self.time_F, "int64")
         check_column("Follows.user", self.user_F, "int32", len(self))
         check_column("Follows.author", self.author_F, "int32", len(self))
         check_sorted("Follows.time", self.time_F)

@@ -6,12 +6,13 @@ Shapes: Q requests, C candidates, K slate length, S seen entries.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from simulator.schema.catalog import Kind
-from simulator.schema.checks import SchemaError, check_column
+from simulator.schema.checks import SchemaError, check_column, check_range
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,8 +34,13 @@ class Requests:
     tie_seed: int
 
     def __post_init__(self) -> None:
-        check_column("Requests.ids", self.ids_Q, "int32", len(self))
-        check_column("Requests.candidates", self.candidates_C, "int32", len(self.candidates_C))
+        for name, kind in (("query", self.query), ("target", self.target)):
+            if kind not in get_args(Kind):
+                raise SchemaError(f"Requests.{name}", f"one of {', '.join(get_args(Kind))}", repr(kind))
+        check_column("Requests.ids", self.ids_Q, "int32")
+        check_column("Requests.candidates", self.candidates_C, "int32")
+        check_range("Requests.ids", self.ids_Q, 0, np.inf)
+        check_range("Requests.candidates", self.candidates_C, 0, np.inf)
         check_column("Requests.seen_start", self.seen_start_Q1, "int64", len(self) + 1)
         check_column("Requests.seen", self.seen_S, "int32", int(self.seen_start_Q1[-1]))
         if bool((np.diff(self.candidates_C) <= 0).any()):
