@@ -16,6 +16,7 @@ from bench.metrics import METRICS, MetricRow
 from bench.report import plots
 from bench.report.columns import Cell, columns_of, requests_of, seeds_of
 from bench.report.loading import Run
+from bench.report.overview import overview
 from bench.report.plots import Figure, Style
 from bench.report.summary import TaskTable, summarise
 from bench.task import Task
@@ -61,6 +62,7 @@ def page(run: Run, tables: Sequence[TaskTable], *, reference: str) -> str:
     return environment.get_template("report.html").render(
         facts=_facts(run),
         sections=_sections(tables, styles),
+        overview=overview(tables),
         failures=[failure for table in tables for failure in table.failures],
         metrics=_metrics(tables),
         reference=reference,

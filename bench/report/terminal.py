@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.report.columns import ABBREVIATIONS, Cell, Column, columns_of, requests_of, seeds_of
+from bench.report.overview import Overview, overview
 from bench.report.summary import Failure, Row, TaskTable
 
 WIDTH = 120
@@ -26,7 +27,23 @@ def render(tables: Sequence[TaskTable], *, width: int = WIDTH) -> RenderableType
     parts: list[RenderableType] = []
     for table in tables:
         parts += [_heading(table), _rows(table, width), *map(_failure, table.failures), Text()]
+    seen = overview(tables)
+    if len(seen.families) > 1:
+        parts += [*_overview(seen), Text()]
     return Group(*parts, _legend(tables))
+
+
+def _overview(seen: Overview) -> list[RenderableType]:
+    """Return the table to read first; it comes last, where a terminal stops."""
+    title = Text("all families", style="bold")
+    title.append("  the primary metric of each, averaged over its settings; - where something is missing", "not bold")
+    out = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="underline")
+    out.add_column("method", overflow="fold", min_width=12)
+    for family in seen.families:
+        out.add_column(f"{family.name}\n{family.metric}", justify="right", overflow="fold")
+    for method, cells in seen.rows:
+        out.add_row(method, *("-" if cell is None else f"{cell:.4f}" for cell in cells))
+    return [title, out]
 
 
 def _heading(table: TaskTable) -> Text:
