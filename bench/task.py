@@ -77,7 +77,7 @@ class Task:
     split: Snapshot | Recorded | LeaveOneOut = Snapshot()
     cold: Cold | None = None
     next_only: bool = False
-    max_requests: int = 1_000
+    max_requests: int = 700
     ks: tuple[int, ...] = (10, 50, 100, 500)
     primary: str = "recall@50"
     tags: tuple[str, ...] = ()

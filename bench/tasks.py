@@ -74,7 +74,7 @@ _SIMULATED = [
         "user",
         "note",
         next_only=True,
-        max_requests=2_000,
+        max_requests=1_500,
         primary="recall@100",
     ),
 ]
