@@ -99,11 +99,13 @@ class ALSContent:
         text_TV = self.space_.vectors(seen)
         n_fitted = len(self.n_fitted_users_T_)
         few_R = np.flatnonzero(np.pad(self.n_fitted_users_T_, (0, text_TV.shape[0] - n_fitted)) < self.config.few_users)
+        made_TF = np.zeros((text_TV.shape[0], self.factors_LF_.shape[1]), np.float32)
+        if len(few_R) == 0:
+            return made_TF
         made_RF = self.maker_.make(text_TV[few_R])
         if self.config.match_length:
             lengths_L = np.linalg.norm(self.factors_LF_, axis=1)
             made_RF = unit(made_RF) * np.float32(lengths_L.sum() / max(1, len(lengths_L)))
-        made_TF = np.zeros((text_TV.shape[0], made_RF.shape[1]), np.float32)
         made_TF[few_R] = made_RF
         return made_TF
 

@@ -1,11 +1,14 @@
 """Item-CF and Swing against slow references and worked examples; popularity, text and fold-ins by known answers."""
 
 import itertools
+from typing import Literal
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from methods.als_content import ALSContent, ALSContentConfig
+from methods.base import Budget
 from methods.interactions import Sparse
 from methods.item_cf import ItemCFConfig, cosine_rows
 from methods.neighbours import Neighbourhood
@@ -125,3 +128,14 @@ def test_texts_read_later_equal_texts_read_at_once(target: Kind) -> None:
     np.testing.assert_allclose(vectors_TV.power(2).sum(axis=1), 1.0, rtol=1e-5)
     difference_TV = vectors_TV[: space.fitted_TV.shape[0]] - space.fitted_TV
     assert abs(difference_TV).max() < 1e-6
+
+
+@pytest.mark.parametrize("maker", ["ridge", "neighbours"])
+def test_factors_are_the_clicks_own_where_every_target_has_enough_of_them(
+    maker: Literal["ridge", "neighbours"],
+) -> None:
+    seen = board.checkerboard()
+    method = ALSContent(ALSContentConfig(maker=maker, few_users=0))
+    method.fit(seen, target="note", rng=np.random.default_rng(0), budget=Budget())
+    method.index(seen)
+    assert np.array_equal(method.items_TF_, method.folded_.model.item_factors)
