@@ -131,7 +131,7 @@ def test_texts_read_later_equal_texts_read_at_once(target: Kind) -> None:
 
 
 @pytest.mark.parametrize("maker", ["ridge", "neighbours"])
-def test_factors_are_the_clicks_own_where_every_target_has_enough_of_them(
+def test_factors_are_the_clicks_own_where_there_are_enough_of_them(
     maker: Literal["ridge", "neighbours"],
 ) -> None:
     seen = board.checkerboard()
