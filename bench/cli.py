@@ -169,5 +169,5 @@ def main() -> None:
     try:
         app()
     except (ValueError, BusyError, OSError) as error:
-        _err.print(f"error: {error}", style="red", markup=False)
+        _err.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
         sys.exit(2)

@@ -1,0 +1,86 @@
+"""The command: what it writes, lists and refuses."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from bench.cli import app, main
+from bench.importers import IMPORTERS
+from bench.plan import TRUTHS
+from bench.tasks import TASKS
+from methods.registry import METHODS
+from simulator.dataset import read, read_manifest
+from simulator.spec import WORLDS
+
+
+def coldrecall(*words: str | int | Path) -> str:
+    result = CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_simulate_writes_the_same_bytes_for_the_same_seed(tmp_path: Path) -> None:
+    for name, seed in (("one", 7), ("again", 7), ("other", 8)):
+        coldrecall("simulate", "--world", "tiny", "--seed", seed, "--out", tmp_path / name)
+    files = sorted(path.name for path in (tmp_path / "one").iterdir())
+    assert files == [
+        "authors.parquet",
+        "events.parquet",
+        "follows.parquet",
+        "manifest.json",
+        "notes.parquet",
+        "users.parquet",
+    ]
+    for file in files:
+        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "again" / file).read_bytes()
+    manifest = read_manifest(tmp_path / "one")
+    assert manifest.fingerprint != read_manifest(tmp_path / "other").fingerprint
+    assert manifest.origin["seed"] == 7
+    assert len(read(tmp_path / "one").observation.events) == manifest.tables["events"].rows > 10_000
+
+
+def test_import_reads_a_table_with_a_column_map(tmp_path: Path) -> None:
+    (tmp_path / "clicks.csv").write_text("uid,iid,ts\na,x,10\na,y,20\nb,x,30\n")
+    options = [word for option in ("user=uid", "item=iid", "time=ts") for word in ("--option", option)]
+    said = coldrecall("import", "tabular", tmp_path / "clicks.csv", "--out", tmp_path / "clicks", *options)
+    assert "3 events" in said
+    assert len(read(tmp_path / "clicks").observation.catalog.notes) == 2
+
+
+@pytest.mark.parametrize(("command", "names"), [("tasks", TASKS), ("methods", [*METHODS, *TRUTHS]), ("worlds", WORLDS)])
+def test_tables_are_listed(command: str, names: list[str]) -> None:
+    said = coldrecall(command)
+    for name in names:
+        assert name in said
+
+
+def test_the_help_names_every_layout() -> None:
+    said = CliRunner().invoke(app, ["import", "--help"], env={"COLUMNS": "200"}).output
+    for layout in IMPORTERS:
+        assert layout in said
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["simulate", "--world", "tinny", "--out", "x"], "world: expected one of tiny, small, got 'tinny'"),
+        (["run", "--methods", "nope", "--world", "tiny"], "method: expected one of random, "),
+        (["run", "--tasks", "gowalla/*", "--data", "/nowhere"], "data: expected a folder with gowalla-lightgcn"),
+        (["import", "tabular", "/nowhere.csv", "--out", "x", "--option", "user=u"], "options: item: expected a column"),
+        (["report", "/nowhere"], "/nowhere/records.jsonl: expected the records of a run"),
+        (["run", "--seeds", "1,1", "--world", "tiny"], "seeds: expected distinct numbers"),
+    ],
+)
+def test_what_a_user_can_mend_is_one_line(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["coldrecall", *words])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.count("\n") == 1
+    assert "Traceback" not in said
