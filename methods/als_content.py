@@ -42,8 +42,8 @@ class ALSContentConfig:
     als: ALSConfig = TEXT_LIKE
     text: TextConfig = field(default_factory=TextConfig)
     min_users: int = 5  # of a target whose factors are trusted as examples
-    few_users: int = 5  # targets clicked by fewer get a share of the made factor
-    shrinkage: float = 2.0  # clicks that the made factor is worth
+    few_users: int = 100  # targets clicked by fewer get a share of the made factor; chosen on world small, seed 5
+    shrinkage: float = 30.0  # clicks that the made factor is worth; chosen on world small, seed 5
     n_dimensions: int = 256  # ridge: singular vectors of the text
     l2: float = 1.0  # ridge
     n_neighbours: int = 20  # neighbours
