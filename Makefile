@@ -22,10 +22,10 @@ lint: $(INSTALLED) ## ruff and mypy
 	$(BIN)/python -m mypy
 
 test: $(INSTALLED) ## the tests that are not slow
-	$(BIN)/python -m pytest -n 2 -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
 
 test-slow: $(INSTALLED) ## the slow tests
-	$(BIN)/python -m pytest -n 2 -m slow
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m slow
 
 # The stamp goes first and comes last, so that a failed installation leaves none.
 $(INSTALLED): pyproject.toml constraints.txt
