@@ -32,7 +32,7 @@ def check_slates(slates: Slates | NDArray[np.int32], requests: Requests, *, k: i
     _refuse(_is_repeated(ids_QK), ids_QK, "distinct ids within a request")
     seen = Relevant(requests.seen_start_Q1, requests.seen_S)
     _refuse(contains(ids_QK, seen), ids_QK, "ids that the request has not seen")
-    _check_scores(slates)
+    check_scores(slates)
 
 
 def _is_no_candidate(ids_QK: NDArray[np.int32], requests: Requests, n_targets: int) -> NDArray[np.bool_]:
@@ -62,7 +62,8 @@ def _refuse(bad_QK: NDArray[np.bool_], ids_QK: NDArray[np.int32], expected: str)
         raise SlateError("Slates.ids", expected, f"id {ids_QK[row, place]} at request {row}, place {place}")
 
 
-def _check_scores(slates: Slates) -> None:
+def check_scores(slates: Slates) -> None:
+    """Raise SlateError where a score rises along a list."""
     scores_QK = slates.scores_QK
     rises_QK = (scores_QK[:, 1:] > scores_QK[:, :-1]) & (slates.ids_QK[:, 1:] >= 0)
     if bool(rises_QK.any()):

@@ -53,7 +53,7 @@ def import_(
     layout: Annotated[str, typer.Argument(help=f"One of {', '.join(IMPORTERS)}.")],
     source: Annotated[Path, typer.Argument(help="The file or folder to read.")],
     out: Out,
-    option: Annotated[list[str] | None, typer.Option(help="KEY=VALUE, for example columns user=uid,item=iid.")] = None,
+    option: Annotated[list[str] | None, typer.Option(help="KEY=VALUE, once each, for example user=uid.")] = None,
 ) -> None:
     """Read a recorded log into the same kind of folder."""
     options = dict(_key_value(word) for word in option or [])
@@ -68,22 +68,21 @@ def run(  # noqa: PLR0913 - one argument an option
     seeds: Annotated[str, typer.Option(help="Comma-separated; each makes its own world.")] = "1,2,3",
     tasks: Annotated[str, typer.Option(help="Comma-separated ids or patterns: 'author-cold/*'.")] = WORLD,
     methods: Annotated[str, typer.Option(help="Comma-separated names or package.module:Class.")] = "default",
-    reference: Annotated[str, typer.Option(help="The method that differences are paired with.")] = "popular",
+    reference: Annotated[str | None, typer.Option(help="The method to pair with, by default popular.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes at the same time.")] = os.cpu_count() or 1,
     data: Annotated[Path | None, typer.Option(envvar="COLDRECALL_DATA", help="Folder of recorded datasets.")] = None,
 ) -> None:
     """Run tasks x methods x seeds, print the table, write the report; started again it does what is missing."""
-    plan = Plan(
-        world=world,
-        seeds=_numbers("seeds", seeds),
-        tasks=_chosen_tasks(tasks),
-        methods=DEFAULT_METHODS if methods == "default" else tuple(methods.split(",")),
-        reference=reference,
-    )
+    chosen = DEFAULT_METHODS if methods == "default" else tuple(dict.fromkeys(_words(methods)))
+    if reference is None:
+        reference = "popular" if "popular" in chosen else chosen[0]
+    plan = Plan(world, _numbers("seeds", seeds), _chosen_tasks(tasks), chosen, reference)
     folder = out or Path("runs") / world
     with telling(_err) as tell:
         records = run_plan(plan, folder, n_workers=workers, data=data, tell=tell)
     _show(Run(folder, tuple(records)), reference)
+    if any(record.status == "failed" for record in records):
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -103,7 +102,7 @@ def _show(done: Run, reference: str) -> None:
 
 def _numbers(field: str, words: str) -> tuple[int, ...]:
     try:
-        return tuple(int(word) for word in words.split(","))
+        return tuple(int(word) for word in _words(words))
     except ValueError as error:
         raise typer.BadParameter(f"{field}: expected comma-separated numbers, got {words!r}") from error
 
@@ -111,7 +110,7 @@ def _numbers(field: str, words: str) -> tuple[int, ...]:
 def _chosen_tasks(words: str) -> tuple[str, ...]:
     """Return the tasks that the words name: "world" for all simulated ones, ids with or without version, patterns."""
     chosen: dict[str, None] = {}
-    for word in words.split(","):
+    for word in _words(words):
         if word == WORLD:
             found = [task.id for task in TASKS.values() if task.source == WORLD]
         else:
@@ -120,6 +119,11 @@ def _chosen_tasks(words: str) -> tuple[str, ...]:
             raise typer.BadParameter(f"tasks: expected one of {', '.join(TASKS)}, got {word!r}")
         chosen |= dict.fromkeys(found)
     return tuple(chosen)
+
+
+def _words(words: str) -> list[str]:
+    """Return the comma-separated words, without blanks."""
+    return [word.strip() for word in words.split(",") if word.strip()]
 
 
 def _key_value(word: str) -> tuple[str, str]:

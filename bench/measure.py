@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.check import check_scores
 from methods.base import Method
 from simulator.schema import Requests, SchemaError, Slates
 
@@ -60,6 +61,7 @@ def recommend_all(method: Method, requests: Requests, *, k: int) -> tuple[NDArra
             raise SchemaError("recommend", "Slates", type(answer).__name__)
         if answer.ids_QK.shape != (len(batch), k):
             raise SchemaError("Slates.ids", f"shape {(len(batch), k)}", answer.ids_QK.shape)
+        check_scores(answer)
         lists.append(answer.ids_QK)
     return np.concatenate(lists), seconds
 

@@ -202,6 +202,6 @@ METRICS: dict[str, MetricRow] = {
         "Share of the cold targets that stand in at least one list."),
     "regret": MetricRow(
         "bench.metrics:regret", "all", "gain", "lower", _SHARE, _HERE,
-        "Share of the oracle's true expected gain that the first K lose; simulated worlds only."),
+        "Share of the oracle's true expected gain that the first K lose; in cold tasks only cold targets gain."),
 }
 # fmt: on

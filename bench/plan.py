@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 import math
 from dataclasses import asdict, dataclass
 
 from pydantic import JsonValue
 
+from bench.hashes import SCORE_CODE, code_hash, method_hash
 from bench.task import WORLD, Task
 from bench.tasks import TASKS, find_task
 from methods.base import Method
@@ -40,6 +40,8 @@ class Plan:
                 create(name)
         if not self.seeds or len(set(self.seeds)) != len(self.seeds) or min(self.seeds) < 0:
             raise ValueError(f"seeds: expected distinct numbers >= 0, got {self.seeds}")
+        if self.reference not in self.methods:
+            raise ValueError(f"reference: expected one of {', '.join(self.methods)}, got {self.reference!r}")
         for field in ("tasks", "methods"):
             if not getattr(self, field):
                 raise ValueError(f"{field}: expected at least one, got none")
@@ -68,7 +70,8 @@ def make_cell(task: Task, method: str, seed: int, dataset: str) -> Cell:
     """Describe one cell on the dataset of fingerprint `dataset`."""
     fingerprint = task.fingerprint(dataset)
     config, code = ({}, "") if method in TRUTHS else _config_and_code(create(method))
-    key = hashlib.sha256(json.dumps([fingerprint, method, config, code, seed], sort_keys=True).encode()).hexdigest()
+    inputs = [fingerprint, method, config, code, seed, code_hash(SCORE_CODE)]
+    key = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
     return Cell(task.id, method, seed, fingerprint, config, key)
 
 
@@ -81,7 +84,6 @@ def _plain(value: object) -> JsonValue:
 
 
 def _config_and_code(method: Method) -> tuple[dict[str, JsonValue], str]:
-    """Return the config, and a hash of the method's module, so that an edited method is run anew."""
+    """Return the config, and a hash of the method's code, so that an edited method is run anew."""
     config: dict[str, JsonValue] = {name: _plain(value) for name, value in asdict(method.config).items()}
-    source = inspect.getsource(inspect.getmodule(type(method)) or type(method))
-    return config, hashlib.sha256(source.encode()).hexdigest()
+    return config, method_hash(type(method).__module__)

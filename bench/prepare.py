@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from multiprocessing import connection
@@ -11,6 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from bench.case import Opener
 from bench.exam import exam_of, save
+from bench.hashes import EXAM_CODE, code_hash
 from bench.importers import import_dataset
 from bench.task import WORLD
 from bench.tasks import find_task
@@ -72,5 +74,6 @@ def make_exams(source: Source, tasks: tuple[str, ...], exams: str, case_key: int
 
 
 def exam_path(exams: str, source: str, task: str) -> Path:
-    """Return where the exam of a task on a source lies."""
-    return Path(exams) / source / f"{task.replace('/', '~')}.npz"
+    """Return where the exam of a task on a source lies: another question or other code has another place."""
+    question = hashlib.sha256((find_task(task).fingerprint(source) + code_hash(EXAM_CODE)).encode()).hexdigest()
+    return Path(exams) / source / f"{task.replace('/', '~')}.{question[:12]}.npz"

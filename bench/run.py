@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bench.case import opening_order
 from bench.folder import RunFolder, locked
+from bench.hashes import WORLD_CODE, code_hash
 from bench.machine import commit_of, describe_machine
 from bench.marking import Marker
 from bench.plan import TRUTHS, Cell, Plan, make_cell, serves
@@ -23,6 +24,7 @@ from bench.tasks import find_task
 from bench.worker import Answer, Assignment, work
 from simulator.dataset import read_manifest
 from simulator.luck import stream
+from simulator.spec import find_world
 
 # Recorded datasets: the folder's name among the data, and the layout that reads it.
 RECORDED = {"amazon2014-beauty": "beauty", "gowalla-lightgcn": "gowalla", "citeulike-a-coldstart": "citeulike"}
@@ -42,6 +44,10 @@ def run(plan: Plan, out: Path, *, n_workers: int, data: Path | None, tell: Tell)
         sources = {(name, seed): _source(plan, folder, data, name, seed) for name, seed in _wanted(plan)}
         _make_datasets(list(sources.values()), n_workers, tell)
         cells = _cells(plan, sources)
+        if not cells:
+            raise ValueError(
+                f"methods: expected one that serves {', '.join(plan.tasks)}, got {', '.join(plan.methods)}"
+            )
         done = {record.cell for record in load(folder.records) if record.status == "ok"}
         missing = [(cell, sources[find_task(cell.task).source, cell.seed]) for cell in cells if cell.key not in done]
         tell("cells", len(cells) - len(missing), len(cells))
@@ -59,7 +65,8 @@ def _wanted(plan: Plan) -> list[tuple[str, int]]:
 def _source(plan: Plan, folder: RunFolder, data: Path | None, name: str, seed: int) -> Source:
     if name == WORLD:
         # Methods are told where their dataset lies: its name must not tell them the seed.
-        label = f"{plan.world}-{int(stream(seed, f'label/{plan.world}')):016x}"
+        made_by = f"{find_world(plan.world)}/{code_hash(WORLD_CODE)}"
+        label = f"{plan.world}-{int(stream(seed, made_by)):016x}"
         return Source(label, str(folder.datasets / label), world=plan.world, seed=seed)
     if data is None or not (data / name).is_dir():
         raise ValueError(f"data: expected a folder with {name}, got {data} (set COLDRECALL_DATA or --data)")
@@ -125,7 +132,7 @@ def _settle(event: Message | Ended, groups: dict[str, _Group], marker: Marker) -
         return [cell]
     cells = list(group.cells.values())
     for cell in cells:
-        marker.fail(cell, group.source, f"the worker ended with exit code {event.exitcode}")
+        marker.fail(cell, group.source, f"the worker ended with exit code {event.exitcode} and no answer")
     return cells
 
 

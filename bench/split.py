@@ -52,8 +52,8 @@ def views(task: Task, whole: Observation, fit: Observation, *, rng: np.random.Ge
     if task.cold is None:
         return Views(fit, whole, np.empty(0, np.int32), age_N)
     cold_ids = _cold_ids(task.cold, whole)
-    age_N = _taken_ages(task.cold, cold_ids, age_N, rng)
-    return Views(fit, _reveal(task.cold, whole, cold_ids, age_N), cold_ids, age_N)
+    until_N = _shown_until(task.cold, cold_ids, whole.catalog.notes.born_time_N, rng)
+    return Views(fit, _reveal(task.cold, whole, cold_ids, until_N), cold_ids, age_N)
 
 
 def _cold_ids(cold: Cold | None, seen: Observation) -> NDArray[np.int32]:
@@ -85,28 +85,27 @@ def entity_of(kind: Kind, seen: Observation) -> NDArray[np.int32]:
     return events.note_E if kind == "note" else seen.catalog.notes.author_N[events.note_E]
 
 
-def _taken_ages(
-    cold: Cold, cold_ids: NDArray[np.int32], age_N: NDArray[np.int64], rng: np.random.Generator
+def _shown_until(
+    cold: Cold, cold_ids: NDArray[np.int32], born_time_N: NDArray[np.int64], rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Return the age of each note, cold ones at an age drawn from the task's interval."""
-    if cold.age_seconds is None:
-        return age_N
-    age_N = age_N.copy()
-    age_N[cold_ids] = rng.integers(*cold.age_seconds, size=len(cold_ids))
-    return age_N
+    """Return, for each note, the moment before which its events are shown; never for notes that are not cold."""
+    until_N = np.full(len(born_time_N), np.iinfo(np.int64).max)
+    if cold.age_seconds is not None:
+        until_N[cold_ids] = born_time_N[cold_ids] + rng.integers(*cold.age_seconds, size=len(cold_ids))
+    return until_N
 
 
-def _reveal(cold: Cold, whole: Observation, cold_ids: NDArray[np.int32], age_N: NDArray[np.int64]) -> Observation:
+def _reveal(cold: Cold, whole: Observation, cold_ids: NDArray[np.int32], until_N: NDArray[np.int64]) -> Observation:
     """Return the observation with what happened to cold entities cut down to what the task shows."""
-    events, notes = whole.events, whole.catalog.notes
+    events = whole.events
     entity_E = entity_of(cold.entity, whole)
     is_cold_E = _mask(cold_ids, whole.catalog.count(cold.entity))[entity_E]
     if cold.first_interactions is None:
-        shown_E = events.time_E - notes.born_time_N[events.note_E] < age_N[events.note_E]
+        shown_E = events.time_E < until_N[events.note_E]
     else:
         shown_E = _among_first(entity_E, events.click_E & is_cold_E, cold.first_interactions)
     kept_E = ~is_cold_E | shown_E
-    follows = _follows_left(cold.entity, whole, cold_ids, events.take(is_cold_E & shown_E))
+    follows = _without(whole, events.take(~kept_E & events.follow_E))
     return Observation(whole.now, whole.catalog, events.take(kept_E), follows)
 
 
@@ -128,17 +127,15 @@ def _among_first(entity_E: NDArray[np.int32], counted_E: NDArray[np.bool_], n: i
     return marked_E
 
 
-def _follows_left(kind: Kind, whole: Observation, cold_ids: NDArray[np.int32], shown: EventLog) -> Follows:
-    """Drop the follow edges of cold users or authors that no shown event explains."""
-    follows = whole.follows
-    if kind == "note":
-        return follows
-    is_cold_F = np.isin(follows.user_F if kind == "user" else follows.author_F, cold_ids)
-    n_authors = len(whole.catalog.authors)
-    edge_F = follows.user_F.astype(np.int64) * n_authors + follows.author_F
-    followed = shown.take(shown.follow_E)
-    author_E = whole.catalog.notes.author_N[followed.note_E]
-    return follows.take(~is_cold_F | np.isin(edge_F, followed.user_E.astype(np.int64) * n_authors + author_E))
+def _without(whole: Observation, hidden: EventLog) -> Follows:
+    """Drop the follow edges that hidden events made: same user, author and second."""
+    follows, n_authors = whole.follows, len(whole.catalog.authors)
+    author_E = whole.catalog.notes.author_N[hidden.note_E]
+    made = np.stack([hidden.user_E.astype(np.int64) * n_authors + author_E, hidden.time_E])
+    edge = np.stack([follows.user_F.astype(np.int64) * n_authors + follows.author_F, follows.time_F])
+    _, place = np.unique(np.concatenate([made, edge], axis=1), axis=1, return_inverse=True)
+    n_made = made.shape[1]
+    return follows.take(~np.isin(place[n_made:], place[:n_made]))
 
 
 def last_event_of_each_user(events: EventLog) -> NDArray[np.bool_]:

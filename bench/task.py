@@ -46,7 +46,8 @@ class Cold:
 
     Cold are those that arrived in the half-open `arrived_days_ago` (from, to) before the snapshot, or, where that is
     None, those without any event. Of their interactions (clicks) a method sees the first `first_interactions` in time
-    order, or the events before an age drawn uniformly, once a note, from the half-open `age_seconds`.
+    order, or, of each note, the events before an age drawn uniformly from the half-open `age_seconds`. What is relevant
+    does not depend on that: it is always asked at the snapshot.
     """
 
     entity: Kind

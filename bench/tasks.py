@@ -37,13 +37,13 @@ def _note_cold() -> list[Task]:
     return [
         Task(
             f"note-cold/u2n/age-{name}@v1",
-            f"user -> note: notes of a day, as they stood at age {low // HOUR}-{high // HOUR} h"
+            f"user -> note: notes of the last day, known as they were at age {low // HOUR}-{high // HOUR} h"
             if high > 1
-            else "user -> note: notes of a day, as they stood when published",
+            else "user -> note: notes of the last day, nothing known of what happened to them",
             "user",
             "note",
-            # All have lived for a day, so that every age is a younger view of the same notes.
-            cold=Cold("note", arrived_days_ago=(2.0, 1.0), age_seconds=(low, high)),
+            # The newest notes there are, so that nothing younger stands in their way at any age.
+            cold=Cold("note", arrived_days_ago=(1.0, 0.0), age_seconds=(low, high)),
             primary="cold_recall@100",
         )
         for name, (low, high) in _AGES.items()

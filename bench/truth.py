@@ -31,14 +31,14 @@ class Truth:
     """What the requests of one task are scored against; all but `relevant` is None for recorded data.
 
     `best_QK` are the gains of the oracle's list. Gains of other lists come from `gain_QT` where the targets are
-    authors (half precision is ample for a ratio of sums), else from the world, given each note's author and age.
+    authors, else from the world, given each note's author and age.
     """
 
     relevant: Relevant
     best_QK: NDArray[np.float32] | None = None
     oracle: Slates | None = None
     affinity: Slates | None = None
-    gain_QT: NDArray[np.float16] | None = None
+    gain_QT: NDArray[np.float32] | None = None
     author_N: NDArray[np.int32] | None = None
     age_seconds_N: NDArray[np.int64] | None = None
 
@@ -105,7 +105,7 @@ def simulated_truth(case: Case, chances: Chances, *, rng: np.random.Generator) -
         np.concatenate(gains),
         _join(best_lists),
         _join(natural),
-        (chances.chance_QT * target_mask_T).astype(np.float16) if task.target == "author" else None,
+        chances.chance_QT * target_mask_T if task.target == "author" else None,
         cut.index.catalog.notes.author_N,
         cut.age_seconds_N,
     )

@@ -5,6 +5,7 @@ Each answer is an npz file and one JSON line over the pipe. The process ends whe
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import threading
@@ -78,18 +79,21 @@ def _answers(job: Assignment, whole: Observation) -> Iterator[Answer]:
             if living is None or living.fitted_for != (task.target, task.split):
                 living = _fit(case, job)
             if living.indexed is not case.cut:
+                # A fresh copy of what was fitted: what one view shows must not reach the next.
+                method = copy.deepcopy(living.fitted)
                 with Stopwatch() as watch:
-                    living.method.index(case.cut.index)
-                living = replace(living, indexed=case.cut, index_clock=watch.read)
+                    method.index(case.cut.index)
+                living = replace(living, method=method, indexed=case.cut, index_clock=watch.read)
             yield _answer(living, case, job)
-        except Exception as error:  # whatever a method raises is its result
+        except (Exception, SystemExit) as error:  # whatever a method raises is its result
             yield Answer(name, error=_describe(error))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Living:
-    """A fitted method, and what it was fitted and indexed on."""
+    """A method as fitted and, a copy of it, as indexed; and what they were fitted and indexed on."""
 
+    fitted: Method
     method: Method
     fitted_for: tuple[Kind, Split]
     fit_clock: Clock
@@ -102,7 +106,7 @@ def _fit(case: Case, job: Assignment) -> _Living:
     rng = generator(job.method_key, f"fit/{job.method}/{target}")
     with Stopwatch() as watch:
         method.fit(case.cut.fit, target=target, rng=rng, budget=Budget())
-    return _Living(method, (target, case.task.split), watch.read)
+    return _Living(method, method, (target, case.task.split), watch.read)
 
 
 def _answer(living: _Living, case: Case, job: Assignment) -> Answer:
@@ -126,7 +130,7 @@ def _answer(living: _Living, case: Case, job: Assignment) -> Answer:
     return Answer(case.task.id, file=str(file), measured=measured)
 
 
-def _describe(error: Exception) -> str:
+def _describe(error: BaseException) -> str:
     """Return the error's own words and the innermost place it came from."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__}: {error} ({Path(frame.filename).name}:{frame.lineno})"

@@ -50,7 +50,10 @@ class Method(Protocol):
         ...
 
     def index(self, seen: Observation) -> None:
-        """Take in, cheaply, what arrived since `fit`: entities, texts, first interactions. No refit."""
+        """Take in, cheaply, what arrived since `fit`: entities, texts, first interactions. No refit.
+
+        Each view is shown to a fresh copy of the method as fitted: nothing of another view can be remembered.
+        """
         ...
 
     def recommend(self, requests: Requests, *, k: int) -> Slates:

@@ -41,6 +41,9 @@ class PerCatalog(Generic[Value]):
         self._catalog: Catalog | None = None
         self._value: Value | None = None
 
+    def __deepcopy__(self, memo: dict[int, object]) -> PerCatalog[Value]:
+        return self  # holds nothing that differs between views of one catalog
+
     def of(self, catalog: Catalog, make: Callable[[], Value]) -> Value:
         """Return the value for `catalog`, made anew when it is another one than last time."""
         if self._value is None or self._catalog is not catalog:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from methods.base import Budget, Capabilities
+from methods.ranking import rank
 from simulator.schema import Kind, Observation, Requests, Slates
 
 
@@ -65,6 +66,38 @@ class Unknown(Good):
     def finish(self, ids_QK: NDArray[np.int32]) -> Slates:
         ids_QK[0, 0] = 2**30
         return super().finish(ids_QK)
+
+
+class Rising(Good):
+    """Scores that rise along the list."""
+
+    def finish(self, ids_QK: NDArray[np.int32]) -> Slates:
+        return Slates(ids_QK, np.tile(np.arange(ids_QK.shape[1], dtype=np.float32), (len(ids_QK), 1)))
+
+
+class Leaves(Good):
+    """Asks Python to exit."""
+
+    def index(self, seen: Observation) -> None:
+        raise SystemExit(0)
+
+
+class Stateful(Good):
+    """Ranks authors by the most clicks that any view has ever shown."""
+
+    capabilities = Capabilities(frozenset({("user", "author")}), cold_targets=False)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.most = np.zeros(0)
+
+    def index(self, seen: Observation) -> None:
+        author_E = seen.catalog.notes.author_N[seen.events.note_E[seen.events.click_E]]
+        clicks_A = np.bincount(author_E, minlength=len(seen.catalog.authors)).astype(float)
+        self.most = np.maximum(np.pad(self.most, (0, len(clicks_A) - len(self.most))), clicks_A)
+
+    def recommend(self, requests: Requests, *, k: int) -> Slates:
+        return rank(self.most.astype(np.float32)[None, :], requests, k=k)
 
 
 class Short(Good):

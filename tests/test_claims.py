@@ -53,7 +53,11 @@ def z_to_chance(folder: Path, record: ResultRecord, prefix: str, k: int) -> floa
     values = load_arrays(folder / record.values)
     difference_Q = (values[f"{prefix}recall@{k}"] - values[f"{prefix}chance@{k}"]).astype(np.float64)
     difference_Q = difference_Q[~np.isnan(difference_Q)]
-    error = difference_Q.std(ddof=1) / np.sqrt(len(difference_Q))
+    spread = difference_Q.std(ddof=1)
+    if find_task(record.task).next_only:  # one relevant target a request: a Bernoulli draw, whatever came out
+        chance = float(np.nanmean(values[f"{prefix}chance@{k}"]))
+        spread = np.sqrt(chance * (1 - chance))
+    error = spread / np.sqrt(len(difference_Q))
     return float(difference_Q.mean() / error) if error > 0 else 0.0
 
 

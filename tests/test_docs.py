@@ -36,7 +36,13 @@ def test_the_method_of_the_readme_has_twenty_lines_and_runs(tmp_path: Path, monk
     assert len([line for line in block.splitlines() if line.strip()]) <= 22
     (tmp_path / "trending.py").write_text(block)
     monkeypatch.syspath_prepend(tmp_path)
-    plan = Plan(world="tiny", seeds=(1,), tasks=("warm/next-note@v1",), methods=("random", "trending:Trending"))
+    plan = Plan(
+        world="tiny",
+        seeds=(1,),
+        tasks=("warm/next-note@v1",),
+        methods=("random", "trending:Trending"),
+        reference="random",
+    )
     records = run(plan, tmp_path / "run", n_workers=1, data=None, tell=quiet)
     assert [record.status for record in records] == ["ok", "ok"]
     assert records[1].config == {"window_days": 1.0}

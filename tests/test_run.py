@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ def quiet(what: str, done: int, total: int) -> None:
 
 
 def tiny(methods: tuple[str, ...], tasks: tuple[str, ...] = ("warm/next-note@v1",)) -> Plan:
-    return Plan(world="tiny", seeds=(1,), tasks=tasks, methods=methods, reference="random")
+    return Plan(world="tiny", seeds=(1,), tasks=tasks, methods=methods, reference=methods[0])
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +63,8 @@ def test_a_sound_method_of_somebody_else_is_scored(runs: Path) -> None:
         ("WrongType", "Slates.ids", "int32", "int64"),
         ("NotSlates", "recommend", "Slates", "list"),
         ("Seen", "Slates.ids", "ids that the request has not seen", "at request"),
+        ("Rising", "Slates.scores", "scores that never rise", "after"),
+        ("Leaves", "SystemExit", "0", ""),
         ("Raises", "RuntimeError", "no memory for a model of this size", ""),
         ("Dies", "the worker ended", "exit code 9", ""),
         ("Mutates", "ValueError", "read-only", ""),
@@ -89,6 +92,22 @@ def test_a_method_finds_no_truth_in_its_process(runs: Path) -> None:
     record = only_record("Snoops", runs)
     assert record.error is not None
     assert "found []" in record.error
+
+
+def test_what_one_view_shows_does_not_reach_another(tmp_path: Path) -> None:
+    method, wanted = f"{BAD}:Stateful", "author-cold/u2a/j5@v1"
+    plan = replace(tiny((method,), (wanted,)), reference=method)
+    (alone,) = run(plan, tmp_path / "alone", n_workers=1, data=None, tell=quiet)
+    both = run(
+        replace(plan, tasks=(wanted, "author-cold/u2a/j20@v1")), tmp_path / "both", n_workers=1, data=None, tell=quiet
+    )
+    assert stripped(alone) == stripped(both[0])
+
+
+def test_methods_that_serve_no_task_are_refused(tmp_path: Path) -> None:
+    plan = replace(tiny((f"{BAD}:Good",), ("author-cold/a2a/j0@v1",)), reference=f"{BAD}:Good")
+    with pytest.raises(ValueError, match="methods: expected one that serves author-cold/a2a/j0@v1"):
+        run(plan, tmp_path, n_workers=1, data=None, tell=quiet)
 
 
 def test_nothing_a_method_is_given_tells_the_seed(runs: Path) -> None:

@@ -65,28 +65,42 @@ def test_follows_of_cold_authors_are_hidden_with_the_clicks_that_made_them(whole
 
 
 @pytest.mark.parametrize(("name", "low", "high"), [("0h", 0, 1), ("1h", 1, 3_600), ("6h", 3_600, 21_600)])
-def test_cold_notes_are_shown_as_they_stood_at_their_age(name: str, low: int, high: int, whole: Observation) -> None:
+def test_cold_notes_are_known_as_they_were_at_an_age(name: str, low: int, high: int, whole: Observation) -> None:
     cut = cut_of(find_task(f"note-cold/u2n/age-{name}@v1"), whole)
-    age_C = cut.age_seconds_N[cut.cold_ids]
-    assert age_C.min() >= low
-    assert age_C.max() < high
-    events, notes = cut.index.events, whole.catalog.notes
-    is_cold_E = np.isin(events.note_E, cut.cold_ids)
-    age_E = events.time_E - notes.born_time_N[events.note_E]
-    assert (age_E[is_cold_E] < cut.age_seconds_N[events.note_E[is_cold_E]]).all()
-    hidden = len(whole.events) - len(events)
-    whole_age_E = whole.events.time_E - notes.born_time_N[whole.events.note_E]
-    is_cold_E = np.isin(whole.events.note_E, cut.cold_ids)
-    assert hidden == (is_cold_E & (whole_age_E >= cut.age_seconds_N[whole.events.note_E])).sum()
+    born_N = whole.catalog.notes.born_time_N
+    for note in cut.cold_ids:
+        whole_age = whole.events.time_E[whole.events.note_E == note] - born_N[note]
+        shown_age = cut.index.events.time_E[cut.index.events.note_E == note] - born_N[note]
+        assert np.array_equal(shown_age, whole_age[: len(shown_age)])
+        assert (shown_age < high).all()
+        assert (whole_age[len(shown_age) :] >= low).all()
+    is_warm_E = ~np.isin(whole.events.note_E, cut.cold_ids)
+    assert is_warm_E.sum() == (~np.isin(cut.index.events.note_E, cut.cold_ids)).sum()
+    assert np.array_equal(cut.age_seconds_N, whole.now - born_N)
 
 
-def test_cold_notes_are_the_same_at_every_age_and_have_lived_for_a_day(whole: Observation) -> None:
+def test_cold_notes_are_the_newest_and_the_same_at_every_age(whole: Observation) -> None:
     cuts = [cut_of(find_task(f"note-cold/u2n/age-{name}@v1"), whole) for name in ("0h", "1h", "6h", "24h")]
+    born_N = whole.catalog.notes.born_time_N
     for cut in cuts:
-        assert np.array_equal(cut.cold_ids, cuts[0].cold_ids)
-    born = whole.catalog.notes.born_time_N[cuts[0].cold_ids]
-    assert born.min() >= whole.now - 2 * DAY_SECONDS
-    assert born.max() < whole.now - DAY_SECONDS
+        assert np.array_equal(cut.cold_ids, np.flatnonzero(born_N >= whole.now - DAY_SECONDS))
+
+
+@pytest.mark.parametrize("task", SIMULATED, ids=lambda task: task.id)
+def test_no_follow_edge_tells_of_a_hidden_event(task: Task, whole: Observation) -> None:
+    cut = cut_of(task, whole)
+    author_N = whole.catalog.notes.author_N
+
+    def made(seen: Observation) -> set[tuple[int, int, int]]:
+        log = seen.events.take(seen.events.follow_E)
+        return set(zip(log.user_E.tolist(), author_N[log.note_E].tolist(), log.time_E.tolist(), strict=True))
+
+    def edges(seen: Observation) -> set[tuple[int, int, int]]:
+        follows = seen.follows
+        return set(zip(follows.user_F.tolist(), follows.author_F.tolist(), follows.time_F.tolist(), strict=True))
+
+    hidden = made(whole) - made(cut.index)
+    assert edges(cut.index) == edges(whole) - hidden
 
 
 def test_the_edge_of_a_snapshot_belongs_to_what_comes_after(whole: Observation) -> None:

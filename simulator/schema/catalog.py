@@ -159,6 +159,9 @@ class Catalog:
         if bool((self.notes.born_time_N[known] < joined_N).any()):
             raise SchemaError("Notes.born_time", "no note before its author joined", "an earlier note")
 
+    def __deepcopy__(self, memo: dict[int, object]) -> Catalog:
+        return self  # nothing in it can change
+
     def count(self, kind: Kind) -> int:
         """Return how many entities of `kind` there are."""
         return {"user": len(self.users), "author": len(self.authors), "note": len(self.notes)}[kind]

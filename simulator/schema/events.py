@@ -59,6 +59,9 @@ class EventLog:
     def __len__(self) -> int:
         return len(self.time_E)
 
+    def __deepcopy__(self, memo: dict[int, object]) -> EventLog:
+        return self  # nothing in it can change
+
     def take(self, rows: NDArray[np.bool_] | NDArray[np.int64] | slice) -> EventLog:
         """Return some rows, by mask, ascending indices or slice; rows of a checked log are not checked again."""
         if isinstance(rows, np.ndarray) and rows.dtype != np.bool_:
@@ -158,3 +161,6 @@ class Observation:
             raise SchemaError("EventLog.time", "no event before its note was born", "an earlier event")
         if bool((self.events.time_E < users.joined_time_U[self.events.user_E]).any()):
             raise SchemaError("EventLog.time", "no event before its user joined", "an earlier event")
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Observation:
+        return self  # nothing in it can change
