@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from bench.arrays import load_arrays
+from bench.exam import load
 from bench.plan import DEFAULT_METHODS, Plan
 from bench.record import ResultRecord
 from bench.run import run
+from bench.score import within
 from bench.tasks import TASKS, find_task
 from methods.registry import create
 
@@ -48,17 +50,19 @@ def mean(record: ResultRecord, metric: str) -> float:
 
 
 def z_to_chance(folder: Path, record: ResultRecord, prefix: str, k: int) -> float:
-    """Return how many standard errors a recall is from what a random list expects, request by request."""
+    """Return how many standard errors a mean recall is from that of random lists.
+
+    A random list of chance p hits each of G relevant targets with p: a request's recall has variance p (1 - p) / G.
+    """
     assert record.values is not None
     values = load_arrays(folder / record.values)
-    difference_Q = (values[f"{prefix}recall@{k}"] - values[f"{prefix}chance@{k}"]).astype(np.float64)
-    difference_Q = difference_Q[~np.isnan(difference_Q)]
-    spread = difference_Q.std(ddof=1)
-    if find_task(record.task).next_only:  # one relevant target a request: a Bernoulli draw, whatever came out
-        chance = float(np.nanmean(values[f"{prefix}chance@{k}"]))
-        spread = np.sqrt(chance * (1 - chance))
-    error = spread / np.sqrt(len(difference_Q))
-    return float(difference_Q.mean() / error) if error > 0 else 0.0
+    (exam_file,) = (folder / "exams").glob(f"*/{record.task.replace('/', '~')}.*.npz")
+    exam = load(exam_file)
+    relevant = within(exam.truth.relevant, exam.cold_T) if prefix else exam.truth.relevant
+    asked_Q = relevant.count_Q > 0
+    recall_Q, chance_Q = (values[f"{prefix}{name}@{k}"][asked_Q].astype(np.float64) for name in ("recall", "chance"))
+    error = np.sqrt((chance_Q * (1 - chance_Q) / relevant.count_Q[asked_Q]).sum())
+    return float((recall_Q - chance_Q).sum() / error) if error > 0 else 0.0  # all candidates fit into the list
 
 
 @pytest.mark.parametrize("task", TASK_IDS)
