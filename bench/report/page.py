@@ -40,7 +40,7 @@ class Section:
     anchor: str
     family: str
     source: str
-    curve: Plot | None
+    curves: tuple[Plot, ...]
     tables: tuple[TaskTable, ...]
     plots: Mapping[str, tuple[Plot, ...]]
 
@@ -106,14 +106,20 @@ def _sections(tables: Sequence[TaskTable], styles: Mapping[str, Style]) -> list[
     sections = []
     for (family, source), own in families.items():
         anchor = _anchor(family, source)
-        curve = plots.cold_curve(own, styles)
-        title = f"{own[0].task.primary} by what is known of the cold"
+        primary = own[0].task.primary
+        alone = primary.replace("cold_", "cold_only_") if primary.startswith("cold_") else None
+        drawn = {metric: plots.cold_curve(own, styles, metric) for metric in (primary, alone) if metric is not None}
+        curves = tuple(
+            Plot(f"{anchor}-{n}-curve", f"{metric} by what is known of the cold", figure)
+            for n, (metric, figure) in enumerate(drawn.items())
+            if figure is not None
+        )
         sections.append(
             Section(
                 anchor,
                 family,
                 source,
-                None if curve is None else Plot(f"{anchor}-curve", title, curve),
+                curves,
                 tuple(own),
                 {table.task.id: _plots(table, styles) for table in own},
             )

@@ -67,18 +67,20 @@ def by_k(table: TaskTable, styles: Mapping[str, Style]) -> Figure | None:
     return _figure(traces, axis) if len(ks) > 1 else None
 
 
-def cold_curve(tables: Sequence[TaskTable], styles: Mapping[str, Style]) -> Figure | None:
-    """Draw the primary metric of a family's tasks against what is known of the cold: j interactions, or an age."""
+def cold_curve(tables: Sequence[TaskTable], styles: Mapping[str, Style], metric: str | None = None) -> Figure | None:
+    """Draw a metric (the primary one) of a family against what is known of the cold: j interactions, or an age."""
     points = {setting: table for table in tables if (setting := _setting(table.task.id)) is not None}
     if len(points) < 2:
         return None
     rows = {setting: {row.method: row for row in table.rows} for setting, table in points.items()}
     methods = dict.fromkeys(method for own in rows.values() for method in own)
     shown = set.union(*(named(table) for table in points.values()))
-    primary = next(iter(points.values())).task.primary
+    name = metric or next(iter(points.values())).task.primary
+    if not any(name in row.metrics for own in rows.values() for row in own.values()):
+        return None
     traces = []
     for method in methods:
-        values = [own[method].metrics.get(primary) if method in own else None for own in rows.values()]
+        values = [own[method].metrics.get(name) if method in own else None for own in rows.values()]
         traces.append(_line(method, list(points), values, styles[method], method in shown))
     known = "age of the notes" if any(word in _AGES.values() for word in points) else "first interactions known (j)"
     return _figure(traces, {"title": {"text": known}, "type": "category"})
