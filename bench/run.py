@@ -88,12 +88,13 @@ def _make_datasets(sources: Sequence[Source], n_workers: int, tell: Tell) -> Non
 
 
 def _cells(plan: Plan, sources: Mapping[tuple[str, int], Source]) -> list[Cell]:
+    prints = {place: read_manifest(Path(source.folder)).fingerprint for place, source in sources.items()}
     cells = []
     for name in plan.tasks:
         task = find_task(name)
+        methods = [method for method in plan.methods if serves(method, task)]
         for seed in plan.seeds:
-            dataset = read_manifest(Path(sources[task.source, seed].folder)).fingerprint
-            cells += [make_cell(task, method, seed, dataset) for method in plan.methods if serves(method, task)]
+            cells += [make_cell(task, method, seed, prints[task.source, seed]) for method in methods]
     return cells
 
 
