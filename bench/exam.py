@@ -18,7 +18,7 @@ from bench.metrics import Relevant
 from bench.truth import Truth
 from simulator.schema import Requests, Slates
 
-_OPTIONAL = ("best_QK", "gain_QT", "author_N", "age_seconds_N")
+_OPTIONAL = ("best_QK", "gain_QT", "author_N", "born_time_N", "age_seconds_N")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

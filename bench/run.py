@@ -171,7 +171,7 @@ def _jobs(groups: Mapping[str, _Group], folder: RunFolder) -> list[Job]:
     for name, group in groups.items():
         source = group.source
         # Recorded data asks the same requests whatever the seed.
-        case_key = int(stream(source.seed or 0, f"case/{source.name}"))
+        case_key = int(stream(source.seed or 0, f"case/{source.world or source.name}"))
         exam_job, tasks = _exam_job(source), {task for g in groups.values() if g.source == source for task in g.cells}
         args = (source, tuple(sorted(tasks)), str(folder.exams), case_key)
         exams[exam_job] = Job(exam_job, make_exams, args)

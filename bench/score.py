@@ -97,9 +97,16 @@ def n_candidates(requests: Requests) -> NDArray[np.int64]:
 def _oracle_of(exam: Exam, world: World) -> Oracle:
     """Return the oracle of an exam; the latest are kept, since many methods sit the same exam."""
     truth = exam.truth
-    if truth.author_N is None or truth.age_seconds_N is None:
+    if truth.author_N is None or truth.born_time_N is None:
         raise TypeError("exam: expected notes of a simulated world, got none")
-    return Oracle(world[0], seed=world[1], author_N=truth.author_N, age_seconds_N=truth.age_seconds_N)
+    return Oracle(
+        world[0],
+        seed=world[1],
+        author_N=truth.author_N,
+        born_time_N=truth.born_time_N,
+        now=exam.requests.time,
+        age_seconds_N=truth.age_seconds_N,
+    )
 
 
 def _gains(task: Task, exam: Exam, ids_QK: NDArray[np.int32], world: World | None) -> NDArray[np.float32] | None:

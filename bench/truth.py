@@ -40,6 +40,7 @@ class Truth:
     affinity: Slates | None = None
     gain_QT: NDArray[np.float32] | None = None
     author_N: NDArray[np.int32] | None = None
+    born_time_N: NDArray[np.int64] | None = None
     age_seconds_N: NDArray[np.int64] | None = None
 
 
@@ -107,6 +108,7 @@ def simulated_truth(case: Case, chances: Chances, *, rng: np.random.Generator) -
         _join(natural),
         chances.chance_QT * target_mask_T if task.target == "author" else None,
         cut.index.catalog.notes.author_N,
+        cut.index.catalog.notes.born_time_N,
         cut.age_seconds_N,
     )
 
@@ -124,8 +126,9 @@ def gain_mask(task: Task, cut: Views) -> NDArray[np.bool_]:
 def draw_chances(case: Case, spec: WorldSpec, *, seed: int, rng: np.random.Generator) -> Chances:
     """Work out the chances of the queries of `case`, and draw who would engage."""
     asked, age_N = case.requests, case.cut.age_seconds_N
-    author_N = case.cut.index.catalog.notes.author_N
-    oracle = Oracle(spec, seed=seed, author_N=author_N, age_seconds_N=age_N)
+    notes, now = case.cut.index.catalog.notes, case.cut.index.now
+    born_N = notes.born_time_N
+    oracle = Oracle(spec, seed=seed, author_N=notes.author_N, born_time_N=born_N, now=now, age_seconds_N=age_N)
     if asked.query == "author":
         chance_QT, would_QT = _co_engagement(case.cut, asked, oracle, rng)
     else:

@@ -36,7 +36,8 @@ def mix(key: np.uint64, part: np.uint64) -> np.uint64:
 @numba.njit(cache=True, inline="always")
 def uniform(key: np.uint64) -> float:
     """Map a key to a uniform in the open (0, 1), exact in float64."""
-    return (float(key >> np.uint64(12)) + 0.5) * (1.0 / 4503599627370496.0)
+    # Through int64: processors turn signed integers into floats in one step, unsigned ones in several.
+    return (float(np.int64(key >> np.uint64(12))) + 0.5) * (1.0 / 4503599627370496.0)
 
 
 @numba.njit(cache=True, inline="always")
@@ -48,7 +49,7 @@ def bell(key: np.uint64) -> float:
         + ((key >> np.uint64(32)) & np.uint64(0xFFFF))
         + (key >> np.uint64(48))
     )
-    return (float(lanes) + 2.0 - 131072.0) * (1.7320508075688772 / 65536.0)
+    return (float(np.int64(lanes)) + 2.0 - 131072.0) * (1.7320508075688772 / 65536.0)
 
 
 @numba.njit(cache=True)
@@ -59,7 +60,9 @@ def _mix_all(keys: NDArray[np.uint64], parts: NDArray[np.uint64]) -> NDArray[np.
     return out
 
 
-def keys(root: np.uint64, *parts: NDArray[np.int32] | NDArray[np.int64] | int) -> NDArray[np.uint64]:
+def keys(
+    root: np.uint64, *parts: NDArray[np.int32] | NDArray[np.int64] | NDArray[np.uint64] | int
+) -> NDArray[np.uint64]:
     """Return `mix(mix(root, part_1), part_2) ...` element-wise over broadcast integer parts, one-dimensional."""
     columns = np.broadcast_arrays(*(np.atleast_1d(np.asarray(part)) for part in parts))
     hashed = np.full(columns[0].shape, root, np.uint64)
@@ -71,3 +74,15 @@ def keys(root: np.uint64, *parts: NDArray[np.int32] | NDArray[np.int64] | int) -
 def uniforms(hashed: NDArray[np.uint64]) -> NDArray[np.float64]:
     """Map keys to uniforms in (0, 1); the array form of `uniform`."""
     return ((hashed >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52
+
+
+@numba.njit(cache=True, inline="always")
+def poisson(u: float, mean: float) -> int:
+    """Return the Poisson quantile of `u` (inversion, Devroye 1986, III.10), at most 50; non-decreasing in u and mean."""
+    chance = np.exp(-mean)
+    upto, k = chance, 0
+    while u > upto and k < 50:
+        k += 1
+        chance *= mean / k
+        upto += chance
+    return k

@@ -1,7 +1,8 @@
-"""What a note is: its topics, quality, format and style, all functions of (seed, note id, author).
+"""What a note is: its topics, quality, format and style, all functions of (seed, author, day, turn).
 
-Because they are keyed by the id, the oracle can work them out again from the catalog alone.
-Shapes: N notes, S style size, M topics of an author.
+The turn is the note's number among those that its author bears that day. Ids depend on what everybody else publishes;
+this key does not, so two arms of an experiment give the same note the same luck, and the oracle can work a note out
+from the catalog alone. Shapes: N notes, S style size, M topics of an author.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from scipy.special import ndtri
 
 from simulator.luck import keys, stream, uniforms
 from simulator.population import STYLE, Creators
+from simulator.schema import DAY_SECONDS
 from simulator.spec import N_CATEGORIES, TOPICS_PER_CATEGORY, Affinity
 
 
@@ -21,6 +23,7 @@ from simulator.spec import N_CATEGORIES, TOPICS_PER_CATEGORY, Affinity
 class NoteTruth:
     """The true attributes of some notes, row by row."""
 
+    key_N: NDArray[np.uint64]
     author_N: NDArray[np.int32]
     topic_N: NDArray[np.int16]
     second_N: NDArray[np.int16]
@@ -33,14 +36,31 @@ class NoteTruth:
         """Return these notes followed by `later` ones."""
         return NoteTruth(*(np.concatenate([getattr(self, f.name), getattr(later, f.name)]) for f in fields(self)))
 
+    def since(self, first: int) -> NoteTruth:
+        """Return the notes from `first` on."""
+        return NoteTruth(*(getattr(self, f.name)[first:] for f in fields(self)))
+
+
+def note_keys(seed: int, author_N: NDArray[np.int32], born_time_N: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """Return the key of each note; whole days of notes, in order of birth."""
+    day_N = born_time_N // DAY_SECONDS
+    order = np.lexsort((np.arange(len(author_N)), author_N, day_N))
+    is_first_N = np.ones(len(order), np.bool_)
+    is_first_N[1:] = (np.diff(author_N[order]) != 0) | (np.diff(day_N[order]) != 0)
+    place_N = np.arange(len(order))
+    turn_N = np.empty(len(order), np.int64)
+    turn_N[order] = place_N - np.maximum.accumulate(np.where(is_first_N, place_N, 0))
+    return keys(stream(seed, "note"), author_N, day_N, turn_N)
+
 
 def note_truth(
-    spec: Affinity, creators: Creators, seed: int, ids_N: NDArray[np.int32], author_N: NDArray[np.int32]
+    spec: Affinity, creators: Creators, seed: int, author_N: NDArray[np.int32], born_time_N: NDArray[np.int64]
 ) -> NoteTruth:
-    """Work out the attributes of notes `ids_N`, written by `author_N`."""
+    """Work out the attributes of whole days of notes, in order of birth."""
+    key_N = note_keys(seed, author_N, born_time_N)
 
     def luck(name: str) -> NDArray[np.float64]:
-        return uniforms(keys(stream(seed, f"note/{name}"), ids_N))
+        return uniforms(keys(stream(seed, f"note/{name}"), key_N))
 
     topic_N = _pick_topic(creators, author_N, luck("topic"))
     second_N = np.where(luck("mixes") < 0.5, _pick_topic(creators, author_N, luck("second")), topic_N)
@@ -50,6 +70,7 @@ def note_truth(
     label_N = topic_N // TOPICS_PER_CATEGORY
     label_N = np.where(luck("label") < 0.1, luck("wrong-label") * N_CATEGORIES, label_N)
     return NoteTruth(
+        key_N=key_N,
         author_N=author_N,
         topic_N=topic_N,
         second_N=second_N.astype(np.int16),

@@ -1,6 +1,6 @@
 """The truth of a world at a moment: who would engage with what, if it were shown. Only `bench` imports this.
 
-Truth is a function of (spec, seed) and of the catalog's authors and birth times, so it needs no second simulation.
+Truth is a function of (spec, seed), of the moment, and of the catalog's authors and birth times, so it needs no second simulation.
 Shapes: Q queries, N notes, A authors, U users.
 """
 
@@ -16,26 +16,29 @@ from simulator.luck import mix, stream, uniform
 from simulator.notes import note_truth
 from simulator.population import Population, draw_population
 from simulator.response import (
+    AGE,
+    APPEAL,
+    Cards,
     Model,
-    NoteView,
     affinity,
-    appeal,
+    blank_cards,
     click_logit,
     engage_probability,
-    note_view,
+    fill_cards,
     response_model,
     sigmoid,
     topic_affinities,
 )
+from simulator.shelf import log_age
 from simulator.spec import WorldSpec
-from simulator.topics import draw_topics
+from simulator.trends import draw_trends
 
 NEWEST = 3  # an author is judged by the newest notes, up to three
 
 
 @lru_cache(maxsize=4)
 def _population(spec: WorldSpec, seed: int) -> Population:
-    return draw_population(spec, draw_topics(spec.affinity, seed), seed)
+    return draw_population(spec, seed)
 
 
 class Oracle:
@@ -46,21 +49,33 @@ class Oracle:
     any of the newest three notes is.
     """
 
-    def __init__(
-        self, spec: WorldSpec, *, seed: int, author_N: NDArray[np.int32], age_seconds_N: NDArray[np.int64]
+    def __init__(  # noqa: PLR0913 - the world, the notes, the moment
+        self,
+        spec: WorldSpec,
+        *,
+        seed: int,
+        author_N: NDArray[np.int32],
+        born_time_N: NDArray[np.int64],
+        now: int,
+        age_seconds_N: NDArray[np.int64] | None = None,
     ) -> None:
+        """Take the notes of a catalog at `now`; `age_seconds_N` are ages to judge them at, by default their own."""
         population = _population(spec, seed)
-        ids_N = np.arange(len(author_N), dtype=np.int32)
-        truth = note_truth(spec.affinity, population.creators, seed, ids_N, author_N)
+        truth = note_truth(spec.affinity, population.creators, seed, author_N, born_time_N)
+        lift_T = draw_trends(spec, seed).lift(now)
         self._seed = seed
         self._model = response_model(spec, population)
-        self._view = note_view(truth, appeal(spec.responding, truth.quality_N, age_seconds_N))
+        self._cards, self._key_N = blank_cards(len(author_N)), truth.key_N
+        fill_cards(self._cards, truth)
+        card_NF = self._cards.card_NF
+        card_NF[:, APPEAL] = np.float32(spec.responding.quality_slope) * truth.quality_N + lift_T[truth.topic_N]
+        card_NF[:, AGE] = log_age(now - born_time_N if age_seconds_N is None else age_seconds_N)
         self._newest_AM = newest_notes(author_N, spec.n_authors)
 
     def engage_with_notes(self, user_Q: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return the chance (Q, N) that each user, shown each note now, engages with it."""
-        out_QN = np.empty((len(user_Q), len(self._view.topic_N)), np.float32)
-        _engage(self._model, self._view, user_Q, out_QN)
+        out_QN = np.empty((len(user_Q), len(self._key_N)), np.float32)
+        _engage(self._model, self._cards, user_Q, out_QN)
         return out_QN
 
     def engage_with_authors(self, user_Q: NDArray[np.int32]) -> NDArray[np.float32]:
@@ -73,7 +88,7 @@ class Oracle:
 
         def with_notes(note_QK: NDArray[np.int32]) -> NDArray[np.float32]:
             out_QK = np.zeros(note_QK.shape, np.float32)
-            _engage_pairs(self._model, self._view, user_Q, np.ascontiguousarray(note_QK), out_QK)
+            _engage_pairs(self._model, self._cards, user_Q, np.ascontiguousarray(note_QK), out_QK)
             return out_QK
 
         if kind == "note":
@@ -87,7 +102,8 @@ class Oracle:
     def would(self, kind: str, user_Q: NDArray[np.int32], chance_QT: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Draw whether each user would engage with each target, by luck keyed on (seed, kind, user, target)."""
         drawn_QT = np.empty(chance_QT.shape, np.bool_)
-        _draw(stream(self._seed, f"would/{kind}"), user_Q, chance_QT, drawn_QT)
+        key_T = self._key_N if kind == "note" else np.arange(chance_QT.shape[1], dtype=np.uint64)
+        _draw(stream(self._seed, f"would/{kind}"), user_Q, key_T, chance_QT, drawn_QT)
         return drawn_QT
 
 
@@ -104,26 +120,26 @@ def newest_notes(author_N: NDArray[np.int32], n_authors: int) -> NDArray[np.int3
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _engage(model: Model, notes: NoteView, user_Q: NDArray[np.int32], out_QN: NDArray[np.float32]) -> None:
+def _engage(model: Model, cards: Cards, user_Q: NDArray[np.int32], out_QN: NDArray[np.float32]) -> None:
     everything_N = np.arange(out_QN.shape[1]).astype(np.int32)
     row_T = np.empty(model.topic_DT.shape[1], np.float32)
     for q, user in enumerate(user_Q):
-        _engage_row(model, notes, user, everything_N, row_T, out_QN[q])
+        _engage_row(model, cards, user, everything_N, row_T, out_QN[q])
 
 
 @numba.njit(cache=True, error_model="numpy")
 def _engage_pairs(
-    model: Model, notes: NoteView, user_Q: NDArray[np.int32], note_QK: NDArray[np.int32], out_QK: NDArray[np.float32]
+    model: Model, cards: Cards, user_Q: NDArray[np.int32], note_QK: NDArray[np.int32], out_QK: NDArray[np.float32]
 ) -> None:
     row_T = np.empty(model.topic_DT.shape[1], np.float32)
     for q, user in enumerate(user_Q):
-        _engage_row(model, notes, user, note_QK[q], row_T, out_QK[q])
+        _engage_row(model, cards, user, note_QK[q], row_T, out_QK[q])
 
 
 @numba.njit(cache=True, error_model="numpy")
 def _engage_row(  # noqa: PLR0913 - a kernel takes its arrays one by one
     model: Model,
-    notes: NoteView,
+    cards: Cards,
     user: int,
     note_K: NDArray[np.int32],
     row_T: NDArray[np.float32],
@@ -131,22 +147,26 @@ def _engage_row(  # noqa: PLR0913 - a kernel takes its arrays one by one
 ) -> None:
     """Write the chances of one user for the notes listed; pads stay as they are."""
     weights, odds_R, style_S = model.weights, model.engage_odds_R, model.style_US[user]
-    video_taste, style_NS, appeal_N = model.video_taste_U[user], notes.style_NS, notes.appeal_N
-    topic_N, second_N, is_video_N = notes.topic_N, notes.second_N, notes.is_video_N
+    video_taste, ageing, card_NF = model.video_taste_U[user], model.ageing_U[user], cards.card_NF
+    second_share = np.float32(weights.second_share)
     topic_affinities(model.taste_UD[user], model.topic_DT, model.topic_mean, row_T)
     for k in range(len(note_K)):
         note = note_K[k]
         if note >= 0:
-            liking = affinity(row_T, style_S, weights.second_share, topic_N[note], second_N[note], style_NS, note)
-            logit = click_logit(weights, liking, appeal_N[note], is_video_N[note], video_taste)
-            out_K[k] = sigmoid(logit) * engage_probability(odds_R, weights.engage_slope, liking)
+            liking = affinity(row_T, style_S, second_share, card_NF, note)
+            click = sigmoid(click_logit(weights, liking, card_NF, note, video_taste, ageing))
+            out_K[k] = engage_probability(weights, odds_R, click, liking)
 
 
 @numba.njit(cache=True)
 def _draw(
-    root: np.uint64, user_Q: NDArray[np.int32], chance_QT: NDArray[np.float32], drawn_QT: NDArray[np.bool_]
+    root: np.uint64,
+    user_Q: NDArray[np.int32],
+    key_T: NDArray[np.uint64],
+    chance_QT: NDArray[np.float32],
+    drawn_QT: NDArray[np.bool_],
 ) -> None:
     for q, user in enumerate(user_Q):
         key = mix(root, np.uint64(user))
         for target in range(chance_QT.shape[1]):
-            drawn_QT[q, target] = uniform(mix(key, np.uint64(target))) < chance_QT[q, target]
+            drawn_QT[q, target] = uniform(mix(key, key_T[target])) < chance_QT[q, target]

@@ -1,8 +1,8 @@
-"""The platform's own recommender: channels gather candidates, a noisy ranker orders them, pages are served.
+"""The platform's own recommender: channels gather candidates, a noisy ranker orders them.
 
 The ranker sees the truth plus noise that shrinks with the impressions of a note and its author: that is the cold-start
-penalty. Each session reads the state at the start of its tick, so sessions may run in any order. Shapes: S sessions,
-P pool, G popular list, F fresh list, N notes, T topics, C candidates.
+penalty. Each session reads the state at the start of its tick, so sessions may run in any order. Shapes: G popular
+list, N notes, T topics, C candidates, F fields of a card.
 """
 
 from __future__ import annotations
@@ -13,61 +13,43 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.luck import bell, mix, uniform
-from simulator.response import Model, NoteView, affinity, click_logit
-from simulator.spec import Logging
+from simulator.board import draw
+from simulator.luck import bell, mix
+from simulator.response import KEY_WORD, NOISE, Cards, Model, affinity, click_logit
+from simulator.shelf import Shelf
 from simulator.state import CLICKERS, FOLLOWED, HISTORY, NEWEST, State, has_seen
 
-CHANNELS = ("follow", "popular", "item-cf", "fresh", "explore", "random", "external")
-FOLLOW_CHANNEL, POPULAR, ITEM_CF, FRESH, EXPLORE, RANDOM, EXTERNAL = range(7)
-_TABLE = 1024  # open-addressing set of a session's candidates; far above their number
-
-
-class Shelf(NamedTuple):
-    """The lists every session of a tick draws from."""
-
-    pool_P: NDArray[np.int32]
-    popular_G: NDArray[np.int32]
-    fresh_F: NDArray[np.int32]
-    noise_N: NDArray[np.float32]  # standard deviation of the ranker's error, from the note's impressions
-    author_N: NDArray[np.int32]
-    born_time_N: NDArray[np.int64]
+CHANNELS = ("follow", "popular", "item-cf", "fresh", "explore", "random", "direct", "external")
+FOLLOW_CHANNEL, POPULAR, ITEM_CF, FRESH, EXPLORE, RANDOM, DIRECT, EXTERNAL = range(8)
+TABLE = 1024  # open-addressing set of a session's candidates; far above their number
+ROOM = 512  # candidates of a session
 
 
 class Candidates(NamedTuple):
-    """A session's candidates: room for C, the first `n[0]` in use."""
+    """A session's candidates: room for C, the first `n_1[0]` in use; `order_C` ranks them."""
 
     note_C: NDArray[np.int32]
     channel_C: NDArray[np.int8]
-    score_C: NDArray[np.float64]
-    liking_C: NDArray[np.float64]
+    rank_C: NDArray[np.uint16]
+    order_C: NDArray[np.int16]
+    spare_C: NDArray[np.int16]
+    count_B: NDArray[np.int32]
     table: NDArray[np.int32]
-    n: NDArray[np.int64]
+    offered_C: NDArray[np.int32]
+    n_1: NDArray[np.int64]
 
 
-def stock(spec: Logging, state: State, born_time_N: NDArray[np.int64], author_N: NDArray[np.int32], now: int) -> Shelf:
-    """Fill the shelf from the counts at `now`."""
-    first = int(np.searchsorted(born_time_N, now - int(spec.pool_days * 86_400)))
-    last = int(np.searchsorted(born_time_N, now))
-    pool_P = np.arange(first, last, dtype=np.int32)
-    heat_P = 2 * state.clicks_today_N[first:last].astype(np.int64) + state.clicks_yesterday_N[first:last]
-    popular_G = pool_P[np.argsort(-heat_P, kind="stable")[: spec.popular_size]]
-    is_fresh_P = (born_time_N[first:last] >= now - 86_400) & (state.exposures_N[first:last] < spec.fresh_guarantee)
-    noise_N = np.zeros(last, np.float32)
-    halving = spec.ranker_halving
-    evidence_P = state.exposures_N[first:last] + 0.1 * state.exposures_A[author_N[first:last]]
-    noise_N[first:] = spec.ranker_noise * np.sqrt(halving / (halving + evidence_P))
-    return Shelf(pool_P, popular_G, pool_P[is_fresh_P], noise_N, author_N, born_time_N)
-
-
-def room(capacity: int) -> Candidates:
+def room() -> Candidates:
     """Allocate a session's candidates."""
     return Candidates(
-        np.empty(capacity, np.int32),
-        np.empty(capacity, np.int8),
-        np.empty(capacity, np.float64),
-        np.empty(capacity, np.float64),
-        np.full(_TABLE, -1, np.int32),
+        np.empty(ROOM, np.int32),
+        np.empty(ROOM, np.int8),
+        np.empty(ROOM, np.uint16),
+        np.empty(ROOM, np.int16),
+        np.empty(ROOM, np.int16),
+        np.zeros(512, np.int32),
+        np.full(TABLE, -1, np.int32),
+        np.empty(ROOM, np.int32),
         np.zeros(1, np.int64),
     )
 
@@ -78,64 +60,61 @@ def room(capacity: int) -> Candidates:
 @numba.njit(cache=True, inline="always")
 def claim(table: NDArray[np.int32], note: int) -> bool:
     """Enter a note into the session's set; False when it is there already."""
-    at = (note * 2654435761) & (_TABLE - 1)
+    at = (note * 2654435761) & (TABLE - 1)
     while table[at] >= 0 and table[at] != note:
-        at = (at + 1) & (_TABLE - 1)
+        at = (at + 1) & (TABLE - 1)
     is_new = table[at] < 0
     table[at] = note
     return bool(is_new)
 
 
 @numba.njit(cache=True, inline="always")
-def _pick(key: np.uint64, n: int) -> int:
-    return int(uniform(key) * n)
+def pick(key: np.uint64, n: int) -> int:
+    """Map a key to an integer in [0, n) (Lemire 2019, doi:10.1145/3230636; the bias is below n / 2^32)."""
+    return np.int64(((key >> np.uint64(32)) * np.uint64(n)) >> np.uint64(32))
 
 
 @numba.njit(cache=True)
-def _sampled(list_L: NDArray[np.int32], key: np.uint64, offered_C: NDArray[np.int32]) -> int:
-    """Draw uniformly from a list; return how many notes were drawn."""
-    if len(list_L) == 0:
-        return 0
-    for i in range(len(offered_C)):
-        offered_C[i] = list_L[_pick(mix(key, np.uint64(i)), len(list_L))]
-    return len(offered_C)
-
-
-@numba.njit(cache=True)
-def _followed(state: State, user: int, key: np.uint64, offered_C: NDArray[np.int32]) -> int:
-    """Draw recent notes of authors the user follows."""
+def _followed(
+    state: State, oldest: int, user: int, key: np.uint64, tries: int, offered_C: NDArray[np.int32]
+) -> int:
+    """Draw recent notes of authors the user follows; return how many."""
     followed_R, n_notes_A, newest_AR = state.followed_UR[user], state.n_notes_A, state.newest_AR
     held = min(state.n_followed_U[user], FOLLOWED)
     n = 0
-    for i in range(len(offered_C) if held else 0):
-        draw = mix(key, np.uint64(i))
-        author = followed_R[_pick(draw, held)]
-        n_recent = min(n_notes_A[author], 3)
-        if n_recent:
-            newest = n_notes_A[author] - 1 - _pick(mix(draw, np.uint64(1)), n_recent)
-            offered_C[n] = newest_AR[author, newest % NEWEST]
-            n += 1
+    for i in range(tries if held else 0):
+        draw_key = mix(key, np.uint64(i))
+        author = followed_R[pick(draw_key, held)]
+        n_notes = n_notes_A[author]
+        if n_notes:
+            newest = n_notes - 1 - pick(mix(draw_key, np.uint64(1)), min(n_notes, 3))
+            note = newest_AR[author, newest % NEWEST]
+            if note >= oldest:
+                offered_C[n] = note
+                n += 1
     return n
 
 
 @numba.njit(cache=True)
-def _walked(state: State, shelf: Shelf, user: int, key: np.uint64, offered_C: NDArray[np.int32]) -> int:
-    """Walk over clicks: a note of mine -> a clicker of its author -> a note of that user.
+def _walked(
+    state: State, shelf: Shelf, user: int, key: np.uint64, tries: int, offered_C: NDArray[np.int32]
+) -> int:
+    """Walk over clicks: a note of mine -> a clicker of its author -> a note of that user; return how many.
 
     A random walk visits in proportion to co-clicks, as item-CF counts them (Eksombatchai et al. 2018,
     doi:10.1145/3178876.3186183).
     """
     history_UR, n_history_U, author_N = state.history_UR, state.n_history_U, shelf.author_N
-    clicker_AR, n_clicks_A, oldest = state.clicker_AR, state.n_clicks_A, shelf.pool_P[0]
+    clicker_AR, n_clicks_A, oldest = state.clicker_AR, state.n_clicks_A, shelf.oldest
     held = min(n_history_U[user], HISTORY)
     n = 0
-    for i in range(len(offered_C) if held else 0):
-        draw = mix(key, np.uint64(i))
-        author = author_N[history_UR[user, _pick(draw, held)]]
-        draw = mix(draw, np.uint64(1))
-        other = clicker_AR[author, _pick(draw, min(n_clicks_A[author], CLICKERS))]
-        draw = mix(draw, np.uint64(2))
-        note = history_UR[other, _pick(draw, min(n_history_U[other], HISTORY))]
+    for i in range(tries if held else 0):
+        draw_key = mix(key, np.uint64(i))
+        author = author_N[history_UR[user, pick(draw_key, held)]]
+        draw_key = mix(draw_key, np.uint64(1))
+        other = clicker_AR[author, pick(draw_key, min(n_clicks_A[author], CLICKERS))]
+        draw_key = mix(draw_key, np.uint64(2))
+        note = history_UR[other, pick(draw_key, min(n_history_U[other], HISTORY))]
         if note >= oldest:
             offered_C[n] = note
             n += 1
@@ -143,53 +122,89 @@ def _walked(state: State, shelf: Shelf, user: int, key: np.uint64, offered_C: ND
 
 
 @numba.njit(cache=True)
-def _keep_new(found: Candidates, seen_B: NDArray[np.uint64], offered_C: NDArray[np.int32], channel: int) -> None:
-    """Keep what was offered, has not been seen, and is not there yet."""
-    note_C, channel_C, table, n = found.note_C, found.channel_C, found.table, found.n[0]
-    for note in offered_C:
-        if n < len(note_C) and not has_seen(seen_B, note) and claim(table, note):
-            note_C[n] = note
-            channel_C[n] = channel
-            n += 1
-    found.n[0] = n
+def _from_board(cell_M: NDArray[np.int32], key: np.uint64, tries: int, offered_C: NDArray[np.int32]) -> int:
+    """Draw uniformly from a board; return how many."""
+    for i in range(tries):
+        offered_C[i] = draw(cell_M, mix(key, np.uint64(i)))
+    return tries
+
+
+@numba.njit(cache=True)
+def _from_list(list_L: NDArray[np.int32], key: np.uint64, tries: int, offered_C: NDArray[np.int32]) -> int:
+    """Draw uniformly from a list; return how many."""
+    for i in range(tries):
+        offered_C[i] = list_L[pick(mix(key, np.uint64(i)), len(list_L))]
+    return tries
+
+
+@numba.njit(cache=True)
+def _keep_new(
+    found: Candidates, word_NW: NDArray[np.uint64], seen_B: NDArray[np.uint64], n_offered: int, channel: int
+) -> None:
+    """Keep what was offered, has not been seen and is not there yet."""
+    note_C, channel_C, table, offered_C, n = found.note_C, found.channel_C, found.table, found.offered_C, found.n_1[0]
+    for i in range(min(n_offered, ROOM - n)):
+        note = offered_C[i]
+        if not has_seen(seen_B, word_NW[note, KEY_WORD]):
+            if claim(table, note):
+                note_C[n] = note
+                channel_C[n] = channel
+                n += 1
+    found.n_1[0] = n
 
 
 @numba.njit(cache=True)
 def gather(  # noqa: PLR0913 - a kernel takes its arrays one by one
-    found: Candidates, shelf: Shelf, state: State, user: int, key: np.uint64, tries: int
+    found: Candidates, shelf: Shelf, cards: Cards, state: State, user: int, key: np.uint64, tries: int
 ) -> None:
     """Let every channel offer its candidates; the first to offer a note has it."""
-    found.n[0] = 0
-    found.table[:] = -1
-    seen_B, offered_C = state.seen_UB[user], np.empty(2 * tries, np.int32)
-    n = _followed(state, user, mix(key, np.uint64(FOLLOW_CHANNEL)), offered_C[:tries])
-    _keep_new(found, seen_B, offered_C[:n], FOLLOW_CHANNEL)
-    n = _walked(state, shelf, user, mix(key, np.uint64(ITEM_CF)), offered_C[:tries])
-    _keep_new(found, seen_B, offered_C[:n], ITEM_CF)
-    n = _sampled(shelf.fresh_F, mix(key, np.uint64(FRESH)), offered_C[:tries])
-    _keep_new(found, seen_B, offered_C[:n], FRESH)
-    n = _sampled(shelf.popular_G, mix(key, np.uint64(POPULAR)), offered_C)
-    _keep_new(found, seen_B, offered_C[:n], POPULAR)
+    seen_B, word_NW, offered_C, cell_M = state.seen_UB[user], cards.word_NW, found.offered_C, state.fresh.cell_M
+    n = _followed(state, shelf.oldest, user, mix(key, np.uint64(FOLLOW_CHANNEL)), tries, offered_C)
+    _keep_new(found, word_NW, seen_B, n, FOLLOW_CHANNEL)
+    n = _walked(state, shelf, user, mix(key, np.uint64(ITEM_CF)), tries, offered_C)
+    _keep_new(found, word_NW, seen_B, n, ITEM_CF)
+    if state.fresh.n_1[0] > 0:
+        n = _from_board(cell_M, mix(key, np.uint64(FRESH)), tries, offered_C)
+        _keep_new(found, word_NW, seen_B, n, FRESH)
+    n = _from_list(shelf.popular_G, mix(key, np.uint64(POPULAR)), 2 * tries, offered_C)
+    _keep_new(found, word_NW, seen_B, n, POPULAR)
 
 
 @numba.njit(cache=True, error_model="numpy")
-def score(  # noqa: PLR0913 - a kernel takes its arrays one by one
-    found: Candidates,
-    shelf: Shelf,
-    model: Model,
-    notes: NoteView,
-    row_T: NDArray[np.float32],
-    user: int,
-    key: np.uint64,
+def score(
+    found: Candidates, model: Model, cards: Cards, row_T: NDArray[np.float32], user: int, key: np.uint64
 ) -> None:
-    """Score the candidates: the true click logit plus noise keyed by (user, day, note)."""
+    """Rank the candidates by the true click logit plus noise keyed by (user, day, note), to 1/1024 of a logit."""
     weights, style_S, video_taste = model.weights, model.style_US[user], model.video_taste_U[user]
-    topic_N, second_N, style_NS = notes.topic_N, notes.second_N, notes.style_NS
-    appeal_N, is_video_N, noise_N = notes.appeal_N, notes.is_video_N, shelf.noise_N
-    note_C, liking_C, score_C = found.note_C, found.liking_C, found.score_C
-    for c in range(found.n[0]):
+    ageing, second_share = model.ageing_U[user], np.float32(model.weights.second_share)
+    card_NF, word_NW, note_C, rank_C = cards.card_NF, cards.word_NW, found.note_C, found.rank_C
+    for c in range(found.n_1[0]):
         note = note_C[c]
-        liking = affinity(row_T, style_S, weights.second_share, topic_N[note], second_N[note], style_NS, note)
-        error = noise_N[note] * bell(mix(key, np.uint64(note)))
-        liking_C[c] = liking
-        score_C[c] = click_logit(weights, liking, appeal_N[note], is_video_N[note], video_taste) + error
+        liking = affinity(row_T, style_S, second_share, card_NF, note)
+        error = card_NF[note, NOISE] * bell(mix(key, word_NW[note, KEY_WORD]))
+        total = click_logit(weights, liking, card_NF, note, video_taste, ageing) + error
+        rank_C[c] = np.uint16(65_535 - min(max(int((total + 40.0) * 1024.0), 0), 65_535))
+    _sort(found)
+
+
+@numba.njit(cache=True)
+def _sort(found: Candidates) -> None:
+    """Order the candidates by rank, equal ones as gathered: two passes of a counting sort over bytes."""
+    n, rank_C, order_C, spare_C, count_B = found.n_1[0], found.rank_C, found.order_C, found.spare_C, found.count_B
+    count_B[:] = 0
+    for c in range(n):
+        count_B[rank_C[c] & 255] += 1
+        count_B[256 + (rank_C[c] >> 8)] += 1
+    low, high = 0, 0
+    for b in range(256):
+        n_low, n_high = count_B[b], count_B[256 + b]
+        count_B[b], count_B[256 + b] = low, high
+        low, high = low + n_low, high + n_high
+    for c in range(n):
+        b = rank_C[c] & 255
+        spare_C[count_B[b]] = c
+        count_B[b] += 1
+    for i in range(n):
+        b = 256 + (rank_C[spare_C[i]] >> 8)
+        order_C[count_B[b]] = spare_C[i]
+        count_B[b] += 1

@@ -6,17 +6,21 @@ Shapes: U users, A authors, D latent size of taste (semantic + collaborative), S
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from simulator.luck import generator
+from simulator.rings import RingTable, draw_rings
 from simulator.schema import DAY_SECONDS
-from simulator.spec import N_TOPICS, TOPICS_PER_CATEGORY, Living, WorldSpec
-from simulator.topics import Topics
+from simulator.spec import N_TOPICS, TOPICS_PER_CATEGORY, WorldSpec
+from simulator.topics import HALF, Topics, draw_topics
 
 STYLE = 8
 MAX_TOPICS = 3
+BLOCK = 1 << 16  # users drawn at once
+_PANEL = 2_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,8 +33,9 @@ class People:
     style_US: NDArray[np.float32]
     video_taste_U: NDArray[np.float32]
     activity_U: NDArray[np.float64]  # logit of coming on a day, before satisfaction
-    examine_U: NDArray[np.float32]  # chance to go on to the next position
-    go_on_U: NDArray[np.float32]  # chance to ask for another page
+    novelty_U: NDArray[np.float32]  # factor on the ageing of notes: above 1 for who seeks the new
+    examine_U: NDArray[np.float32]  # chance to go on to the next position of a page
+    patience_U: NDArray[np.float32]  # log of the median number of slots in a session
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,33 +54,49 @@ class Creators:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Population:
-    """Users, authors and the topic loadings that make affinities standard normal over random pairs."""
+    """Users, authors, rings, and the topic loadings that make affinities standard normal over random pairs."""
 
     people: People
     creators: Creators
+    rings: RingTable
     topic_DT: NDArray[np.float32]
     topic_mean: float
 
 
-def draw_population(spec: WorldSpec, topics: Topics, seed: int) -> Population:
+def draw_population(spec: WorldSpec, seed: int) -> Population:
     """Draw everybody who will ever live in the world."""
+    topics = draw_topics(spec.affinity, seed)
     creators = _draw_creators(spec, topics, generator(seed, "authors"))
-    rng = generator(seed, "users")
-    share_UT = _draw_shares(spec, topics, rng)
-    taste_UD, mean = _standardise(share_UT, topics, spec.affinity.text_alignment)
+    rng = generator(seed, "arrivals")
     joined_time_U = _arrivals(spec.n_users, spec.living.initial_users, spec.days, rng)
-    people = People(
-        joined_time_U=joined_time_U,
-        author_U=_link(joined_time_U, creators.joined_time_A, spec.living, rng),
-        taste_UD=taste_UD,
-        style_US=_draw_style(spec, rng),
-        video_taste_U=rng.normal(size=spec.n_users).astype(np.float32),
-        activity_U=_draw_activity(spec, rng),
-        examine_U=rng.uniform(0.86, 0.99, spec.n_users).astype(np.float32),
-        go_on_U=(0.35 + 0.5 * rng.beta(2.0, 2.0, spec.n_users)).astype(np.float32),
-    )
+    author_U = _link(joined_time_U, creators.joined_time_A, spec.living.authors_among_users, rng)
+    scale_2, mean = _standards(spec, topics, seed)
+    first_B = range(0, spec.n_users, BLOCK)
+    blocks = [_draw_block(spec, topics, scale_2, seed, first, min(BLOCK, spec.n_users - first)) for first in first_B]
+    columns = {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
+    people = People(joined_time_U=joined_time_U, author_U=author_U, **columns)
     topic_DT = np.concatenate([topics.semantic_TH, topics.collaborative_TH], axis=1).T.astype(np.float32)
-    return Population(people, creators, np.ascontiguousarray(topic_DT), mean)
+    rings = draw_rings(spec.rings, author_U, spec.n_authors, seed)
+    return Population(people, creators, rings, np.ascontiguousarray(topic_DT), mean)
+
+
+def _draw_block(  # noqa: PLR0913 - the block, and what all blocks share
+    spec: WorldSpec, topics: Topics, scale_2: tuple[float, float], seed: int, first: int, n: int
+) -> dict[str, NDArray[Any]]:
+    """Draw the users from `first` on, `n` of them; blocks keep the table of shares small."""
+    living, rng = spec.living, generator(seed, f"users/{first}")
+    taste_UD = _tastes(_draw_shares(spec, topics, n, rng), topics, scale_2)
+    style_scale = np.sqrt((1.0 - spec.affinity.text_alignment) / STYLE)
+    active_U = np.clip(rng.beta(living.active_alpha, living.active_beta, n), 1e-4, 1.0 - 1e-4)
+    return {
+        "taste_UD": taste_UD,
+        "style_US": (style_scale * rng.normal(size=(n, STYLE))).astype(np.float32),
+        "video_taste_U": rng.normal(size=n).astype(np.float32),
+        "activity_U": np.log(active_U / (1.0 - active_U)),
+        "novelty_U": np.exp(spec.responding.novelty_log_sd * rng.normal(size=n)).astype(np.float32),
+        "examine_U": rng.uniform(living.examine_low, living.examine_high, n).astype(np.float32),
+        "patience_U": rng.normal(living.length_log_median, living.length_log_sd_user, n).astype(np.float32),
+    }
 
 
 def _arrivals(n: int, initial: float, days: int, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -84,9 +105,8 @@ def _arrivals(n: int, initial: float, days: int, rng: np.random.Generator) -> ND
     return np.concatenate([np.zeros(n_initial, np.int64), later.astype(np.int64)])
 
 
-def _draw_shares(spec: WorldSpec, topics: Topics, rng: np.random.Generator) -> NDArray[np.float64]:
+def _draw_shares(spec: WorldSpec, topics: Topics, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
     """Draw each user's distribution over topics: two personas and three topics of one's own."""
-    n = spec.n_users
     main_U = rng.choice(spec.affinity.n_personas, size=n, p=topics.persona_share_P)
     other_U = rng.choice(spec.affinity.n_personas, size=n, p=topics.persona_share_P)
     weight_U1 = rng.beta(4.0, 2.0, size=(n, 1))
@@ -97,39 +117,39 @@ def _draw_shares(spec: WorldSpec, topics: Topics, rng: np.random.Generator) -> N
     return share_UT
 
 
-def _standardise(share_UT: NDArray[np.float64], topics: Topics, alignment: float) -> tuple[NDArray[np.float32], float]:
-    """Scale both halves of taste to their share of variance over random (user, topic) pairs."""
-    parts, mean = [], 0.0
-    for vector_TH, variance in (
-        (topics.semantic_TH, alignment**2),
-        (topics.collaborative_TH, alignment * (1.0 - alignment)),
-    ):
+def _tastes(share_UT: NDArray[np.float64], topics: Topics, scale_2: tuple[float, float]) -> NDArray[np.float32]:
+    """Return both halves of taste, unit vectors times their scale."""
+    halves = []
+    for vector_TH, scale in zip((topics.semantic_TH, topics.collaborative_TH), scale_2, strict=True):
         taste_UH = share_UT @ vector_TH
-        taste_UH /= np.linalg.norm(taste_UH, axis=1, keepdims=True)
-        sample_UT = taste_UH[:2_000] @ vector_TH.T
-        scale = np.sqrt(variance) / float(sample_UT.std())
-        parts.append(taste_UH * scale)
-        mean -= scale * float(sample_UT.mean())
-    return np.concatenate(parts, axis=1).astype(np.float32), mean
+        halves.append(scale * taste_UH / np.linalg.norm(taste_UH, axis=1, keepdims=True))
+    return np.concatenate(halves, axis=1).astype(np.float32)
 
 
-def _draw_activity(spec: WorldSpec, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Draw heavy-tailed activity whose mean over users is the spec's (bisection on the logit's shift)."""
-    spread_U = 1.3 * rng.normal(size=spec.n_users)
-    low, high = -10.0, 10.0
-    for _ in range(60):
-        shift = (low + high) / 2.0
-        mean = float((1.0 / (1.0 + np.exp(-(spread_U + shift)))).mean())
-        low, high = (shift, high) if mean < spec.living.mean_active_share else (low, shift)
-    return spread_U + low
+def _standards(spec: WorldSpec, topics: Topics, seed: int) -> tuple[tuple[float, float], float]:
+    """Return the scale of both halves of taste, and the mean to add, from a panel of users who live nowhere.
+
+    Over random (user, topic) pairs each half then has its share of the variance, and the affinity mean 0.
+    """
+    alignment = spec.affinity.text_alignment
+    share_UT = _draw_shares(spec, topics, _PANEL, generator(seed, "standards"))
+    taste_UD = _tastes(share_UT, topics, (1.0, 1.0))
+    scales, mean = [], 0.0
+    for half, (vector_TH, variance) in enumerate(
+        ((topics.semantic_TH, alignment**2), (topics.collaborative_TH, alignment * (1.0 - alignment)))
+    ):
+        sample_UT = taste_UD[:, half * HALF : (half + 1) * HALF] @ vector_TH.T
+        scales.append(float(np.sqrt(variance) / sample_UT.std()))
+        mean -= scales[-1] * float(sample_UT.mean())
+    return (scales[0], scales[1]), mean
 
 
 def _link(
-    joined_U: NDArray[np.int64], joined_A: NDArray[np.int64], spec: Living, rng: np.random.Generator
+    joined_U: NDArray[np.int64], joined_A: NDArray[np.int64], share: float, rng: np.random.Generator
 ) -> NDArray[np.int32]:
     """Make some users authors: each linked author is a user who joined no later."""
     author_U = np.full(len(joined_U), -1, np.int32)
-    linked_A = np.flatnonzero(rng.random(len(joined_A)) < spec.authors_among_users)
+    linked_A = np.flatnonzero(rng.random(len(joined_A)) < share)
     present_A = np.searchsorted(joined_U, joined_A[linked_A], side="right")
     user_A = (rng.random(len(linked_A)) * present_A).astype(np.int64)
     users, first = np.unique(user_A, return_index=True)
@@ -138,7 +158,7 @@ def _link(
 
 
 def _draw_creators(spec: WorldSpec, topics: Topics, rng: np.random.Generator) -> Creators:
-    n, living = spec.n_authors, spec.living
+    n, drive = spec.n_authors, spec.publishing
     demand_T = 0.7 * topics.persona_share_P @ topics.persona_PT + 0.3 * topics.popularity_T
     n_topics_A = rng.choice([1, 2, 3], size=n, p=[0.5, 0.3, 0.2])
     topics_AM = np.full((n, MAX_TOPICS), -1, np.int16)
@@ -150,23 +170,16 @@ def _draw_creators(spec: WorldSpec, topics: Topics, rng: np.random.Generator) ->
         drawn_A = np.where(rng.random(n) < 0.6, sibling_A, any_A)
         topics_AM[:, m] = np.where(n_topics_A > m, drawn_A, -1)
     share_AM = np.array([0.7, 0.2, 0.1]) * (topics_AM >= 0)
-    rate_A = rng.pareto(living.productivity_tail, n) + 1.0
-    rate_A = np.minimum(rate_A * living.notes_per_author_day / float(rate_A.mean()), 6.0)
-    elastic_A = rng.random(n) < living.elastic_share
+    rate_A = rng.pareto(drive.productivity_tail, n) + 1.0
+    rate_A = np.minimum(rate_A * drive.notes_per_author_day / float(rate_A.mean()), 6.0)
+    elastic_A = rng.random(n) < drive.elastic_share
     return Creators(
-        joined_time_A=_arrivals(n, living.initial_authors, spec.days, rng),
+        joined_time_A=_arrivals(n, spec.living.initial_authors, spec.days, rng),
         topics_AM=topics_AM,
         topic_share_AM=share_AM / share_AM.sum(axis=1, keepdims=True),
         style_AS=rng.normal(size=(n, STYLE)).astype(np.float32),
         quality_A=rng.normal(size=n).astype(np.float32),
         rate_A=rate_A,
         video_share_A=rng.beta(0.5, 1.0, n),
-        elasticity_A=np.where(elastic_A, living.elasticity * rng.gamma(2.0, 0.5, n), 0.0),
+        elasticity_A=np.where(elastic_A, drive.elasticity * rng.gamma(2.0, 0.5, n), 0.0),
     )
-
-
-def _draw_style(spec: WorldSpec, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Draw tastes in style, scaled so that a user's affinity for a style has the variance text leaves over."""
-    scale = np.sqrt((1.0 - spec.affinity.text_alignment) / STYLE)
-    style_US: NDArray[np.float32] = (scale * rng.normal(size=(spec.n_users, STYLE))).astype(np.float32)
-    return style_US

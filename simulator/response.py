@@ -1,22 +1,29 @@
 """How a user answers a note: the one response model, shared by the platform's hot loop and the oracle.
 
-Shapes: T topics, D latent size of taste, S style size, N notes.
+A note is one row of 64 bytes, a card, so that a look at it costs one line of cache. Shapes: T topics, D latent size of
+taste, S style size, N notes, F fields of a card, W words of a card.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.luck import bell, mix, uniform
 from simulator.notes import NoteTruth
-from simulator.population import Population
-from simulator.schema import DAY_SECONDS
-from simulator.spec import Responding, WorldSpec
+from simulator.population import STYLE, Population
+from simulator.spec import WorldSpec
 
 CLICK, LIKE, COLLECT, COMMENT, SHARE, FOLLOW = 1, 2, 4, 8, 16, 32
+N_ENGAGE = 5  # like, collect, comment, share, follow
+_LIKE, _FOLLOW = 0, 4  # among them
+
+# Fields of a card: the style comes first, the key lies in the last two as one word of 64 bits.
+APPEAL, AGE, IS_VIDEO, NOISE, TOPIC, SECOND = range(STYLE, STYLE + 6)
+FIELDS, KEY_WORD = 16, 7
 
 
 class Weights(NamedTuple):
@@ -27,8 +34,11 @@ class Weights(NamedTuple):
     click_slope: float
     video_slope: float
     engage_slope: float
+    like_boost: float  # factor on the odds of a follow, once liked
+    unclicked: float  # factor on the odds of a like without a click
     dwell_log_mean: float
     dwell_log_sd: float
+    glance_log_mean: float
 
 
 class Model(NamedTuple):
@@ -38,19 +48,17 @@ class Model(NamedTuple):
     taste_UD: NDArray[np.float32]
     style_US: NDArray[np.float32]
     video_taste_U: NDArray[np.float32]
+    ageing_U: NDArray[np.float32]
     topic_DT: NDArray[np.float32]
     topic_mean: float
     engage_odds_R: NDArray[np.float64]  # like, collect, comment, share, follow, given a click at affinity 0
 
 
-class NoteView(NamedTuple):
-    """The notes as the response kernels read them, at one moment."""
+class Cards(NamedTuple):
+    """The notes as the kernels read them; `word_NW` is the same memory as `card_NF`."""
 
-    topic_N: NDArray[np.int16]
-    second_N: NDArray[np.int16]
-    style_NS: NDArray[np.float32]
-    is_video_N: NDArray[np.bool_]
-    appeal_N: NDArray[np.float32]
+    card_NF: NDArray[np.float32]
+    word_NW: NDArray[np.uint64]
 
 
 def response_model(spec: WorldSpec, population: Population) -> Model:
@@ -62,29 +70,40 @@ def response_model(spec: WorldSpec, population: Population) -> Model:
         r.click_slope,
         r.video_slope,
         r.engage_slope,
+        float(np.exp(r.follow_after_like)),
+        float(np.exp(r.unclicked_like)),
         r.dwell_log_mean,
         r.dwell_log_sd,
+        r.glance_log_mean,
     )
     return Model(
         weights,
         people.taste_UD,
         people.style_US,
         people.video_taste_U,
+        (r.ageing * people.novelty_U).astype(np.float32),
         population.topic_DT,
         population.topic_mean,
         np.exp([r.like_bias, r.collect_bias, r.comment_bias, r.share_bias, r.follow_bias]),
     )
 
 
-def appeal(spec: Responding, quality_N: NDArray[np.float32], age_seconds_N: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Return the part of the click logit that is the note's own: quality, less power-law ageing."""
-    days_N = np.maximum(age_seconds_N, 0) / DAY_SECONDS
-    return (spec.quality_slope * quality_N - spec.ageing * np.log1p(days_N)).astype(np.float32)
+def blank_cards(n: int) -> Cards:
+    """Allocate cards on lines of cache."""
+    raw = np.zeros(n * FIELDS + FIELDS, np.float32)
+    offset = (-raw.ctypes.data % 64) // 4
+    card_NF = raw[offset : offset + n * FIELDS].reshape(n, FIELDS)
+    return Cards(card_NF, card_NF.view(np.uint64))
 
 
-def note_view(notes: NoteTruth, appeal_N: NDArray[np.float32]) -> NoteView:
-    """Gather the arrays of the notes."""
-    return NoteView(notes.topic_N, notes.second_N, notes.style_NS, notes.is_video_N, appeal_N)
+def fill_cards(cards: Cards, truth: NoteTruth, *, first: int = 0) -> None:
+    """Write what never changes of notes onto the cards from `first` on; the rest is for `refresh`."""
+    rows: Any = slice(first, first + len(truth.author_N))
+    cards.card_NF[rows, :STYLE] = truth.style_NS
+    cards.card_NF[rows, IS_VIDEO] = truth.is_video_N
+    cards.card_NF[rows, TOPIC] = truth.topic_N
+    cards.card_NF[rows, SECOND] = truth.second_N
+    cards.word_NW[rows, KEY_WORD] = truth.key_N
 
 
 @numba.njit(cache=True)
@@ -93,10 +112,11 @@ def topic_affinities(
 ) -> None:
     """Write a user's affinity for every topic (the loop order lets it vectorise without reordering sums)."""
     out_T[:] = np.float32(mean)
-    for d in range(topic_DT.shape[0]):
-        weight = taste_D[d]
+    for d in range(0, topic_DT.shape[0], 4):
+        w0, w1, w2, w3 = taste_D[d], taste_D[d + 1], taste_D[d + 2], taste_D[d + 3]
+        a_T, b_T, c_T, d_T = topic_DT[d], topic_DT[d + 1], topic_DT[d + 2], topic_DT[d + 3]
         for t in range(len(out_T)):
-            out_T[t] += weight * topic_DT[d, t]
+            out_T[t] = (((out_T[t] + w0 * a_T[t]) + w1 * b_T[t]) + w2 * c_T[t]) + w3 * d_T[t]
 
 
 # The functions below take plain arrays and numbers: reading an array out of a tuple inside a hot loop costs more than
@@ -104,29 +124,28 @@ def topic_affinities(
 
 
 @numba.njit(cache=True, inline="always")
-def affinity(  # noqa: PLR0913 - a kernel takes its arrays one by one
+def affinity(
     row_T: NDArray[np.float32],
     style_S: NDArray[np.float32],
-    second_share: float,
-    topic: int,
-    second: int,
-    style_NS: NDArray[np.float32],
+    second_share: np.float32,
+    card_NF: NDArray[np.float32],
     note: int,
-) -> float:
+) -> np.float32:
     """Return the affinity of a user (topic row and style) for a note: standard normal over random pairs."""
-    total = row_T[topic]
-    if second != topic:
-        total += np.float32(second_share) * (row_T[second] - total)
-    for s in range(len(style_S)):
-        total += style_S[s] * style_NS[note, s]
-    return float(total)
+    total = row_T[int(card_NF[note, TOPIC])]
+    total += second_share * (row_T[int(card_NF[note, SECOND])] - total)
+    for s in range(STYLE):
+        total += style_S[s] * card_NF[note, s]
+    return total
 
 
 @numba.njit(cache=True, inline="always")
-def click_logit(weights: Weights, liking: float, appeal: float, is_video: bool, video_taste: float) -> float:
+def click_logit(  # noqa: PLR0913 - a kernel takes its arrays one by one
+    weights: Weights, liking: float, card_NF: NDArray[np.float32], note: int, video_taste: float, ageing: float
+) -> float:
     """Return the logit of a click on an examined note."""
-    logit = weights.click_bias + weights.click_slope * liking + appeal
-    return float(logit + weights.video_slope * video_taste if is_video else logit)
+    logit = weights.click_bias + weights.click_slope * liking + card_NF[note, APPEAL] - ageing * card_NF[note, AGE]
+    return float(logit + weights.video_slope * video_taste * card_NF[note, IS_VIDEO])
 
 
 @numba.njit(cache=True, inline="always")
@@ -135,11 +154,43 @@ def sigmoid(x: float) -> float:
     return float(1.0 / (1.0 + np.exp(-x)))
 
 
+@numba.njit(cache=True, error_model="numpy")
+def answer(
+    weights: Weights, odds_R: NDArray[np.float64], logit: float, liking: float, key: np.uint64
+) -> tuple[int, float]:
+    """Draw the responses to an examined note as a bit mask, and the dwell in seconds."""
+    if uniform(mix(key, np.uint64(0))) >= sigmoid(logit):
+        return _pass_by(weights, odds_R[_LIKE], liking, key)
+    mask, odds = CLICK, np.exp(weights.engage_slope * liking)
+    for r in range(N_ENGAGE):
+        raised = odds_R[r] * odds
+        if r == _FOLLOW and mask & LIKE:
+            raised *= weights.like_boost
+        if uniform(mix(key, np.uint64(r + 1))) * (1.0 + raised) < raised:
+            mask |= LIKE << r
+    spread = weights.dwell_log_sd * bell(mix(key, np.uint64(9)))
+    return mask, np.exp(weights.dwell_log_mean + 0.25 * liking + spread)
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _pass_by(weights: Weights, like_odds: float, liking: float, key: np.uint64) -> tuple[int, float]:
+    """Draw what comes without a click, where the preset knows such a thing: a like now and then, a glance."""
+    mask, dwell = 0, 0.0
+    if weights.unclicked > 1e-9:
+        raised = like_odds * np.exp(weights.engage_slope * liking) * weights.unclicked
+        if uniform(mix(key, np.uint64(1))) * (1.0 + raised) < raised:
+            mask = LIKE
+    if weights.glance_log_mean > -10.0:
+        dwell = np.exp(weights.glance_log_mean + weights.dwell_log_sd * bell(mix(key, np.uint64(9))))
+    return mask, dwell
+
+
 @numba.njit(cache=True, inline="always")
-def engage_probability(odds_R: NDArray[np.float64], slope: float, liking: float) -> float:
-    """Return the chance of any of like, collect, comment, share, follow, given a click."""
+def engage_probability(weights: Weights, odds_R: NDArray[np.float64], click: float, liking: float) -> float:
+    """Return the chance of any of like, collect, comment, share, follow, when a click has chance `click`."""
     # 1 - sigmoid(b + x) = 1 / (1 + e^b e^x): one exponential serves all responses.
-    odds, some = np.exp(slope * liking), 1.0
-    for base in odds_R:
-        some *= 1.0 + base * odds
-    return float(1.0 - 1.0 / some)
+    odds, none = np.exp(weights.engage_slope * liking), 1.0
+    for r in range(N_ENGAGE):
+        none *= 1.0 + odds_R[r] * odds
+    passing = odds_R[_LIKE] * odds * weights.unclicked
+    return float(click * (1.0 - 1.0 / none) + (1.0 - click) * passing / (1.0 + passing))

@@ -1,6 +1,6 @@
 """Serve the sessions of one tick: pages of slots, examined from the top, answered with keyed luck.
 
-Shapes: S sessions, R room for the impressions of one session, C candidates, K slots of a page, T topics.
+Shapes: S sessions, E impressions in order of session and slot, C candidates, K slots of a page, T topics.
 """
 
 from __future__ import annotations
@@ -11,32 +11,44 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.board import draw
 from simulator.luck import bell, mix, uniform
-from simulator.policy import EXPLORE, EXTERNAL, FRESH, RANDOM, Candidates, Shelf, claim, gather, score
-from simulator.response import CLICK, Model, NoteView, Weights, affinity, click_logit, sigmoid, topic_affinities
-from simulator.spec import Logging
-from simulator.state import State, has_seen
+from simulator.policy import DIRECT, EXPLORE, EXTERNAL, FRESH, RANDOM, Candidates, claim, gather, score
+from simulator.response import CLICK, KEY_WORD, LIKE, Cards, Model, affinity, answer, click_logit, topic_affinities
+from simulator.shelf import Shelf
+from simulator.spec import Living, Logging, Rings
+from simulator.state import NEWEST, State, has_seen
 
 _FRESH_EVERY = 4  # fresh notes may hold slots 3, 7, ... of a page
 _TAKEN = 100  # subtracted from the channel of a candidate once it has a slot
+_COMMENT_IN_RING = 0.3  # chance that a member comments on a ring mate's note
+_RING, _LENGTH, _SLOTS = 500, 501, 502  # what a key is mixed with; channels and pages have the numbers below
 
 
 class Rules(NamedTuple):
     """The constants of serving."""
 
     page_size: int
-    max_pages: int
+    max_slots: int
+    whole_pages: bool
     tries: int
+    tries_per_slot: float
     fresh_slots: int
     explore_share: float
     random_share: float
+    boredom: float
+    length_log_sd: float
+    opened: int  # notes of ring mates
 
 
 class Habits(NamedTuple):
-    """How users read: chance to examine the next position, chance to ask for another page."""
+    """How users read, and which ring they and their mates are in."""
 
     examine_U: NDArray[np.float32]
-    go_on_U: NDArray[np.float32]
+    patience_U: NDArray[np.float32]
+    ring_U: NDArray[np.int32]
+    author_U: NDArray[np.int32]
+    member_IM: NDArray[np.int32]
 
 
 class Luck(NamedTuple):
@@ -56,77 +68,85 @@ class Tick(NamedTuple):
     shelf: Shelf
     state: State
     model: Model
-    notes: NoteView
+    cards: Cards
     luck: Luck
 
 
 class Impressions(NamedTuple):
-    """What was shown and answered: one row a session, room for R impressions each, `n_S` in use."""
+    """What was shown and answered, one row an impression: `slot_E` counts within the session, `position_E` in a page."""
 
-    note_SR: NDArray[np.int32]
-    position_SR: NDArray[np.int16]
-    page_SR: NDArray[np.int16]
-    channel_SR: NDArray[np.int8]
-    propensity_SR: NDArray[np.float32]
-    responses_SR: NDArray[np.uint8]
-    dwell_SR: NDArray[np.float32]
-    n_S: NDArray[np.int64]
+    session_E: NDArray[np.int32]
+    note_E: NDArray[np.int32]
+    slot_E: NDArray[np.int16]
+    position_E: NDArray[np.int16]
+    channel_E: NDArray[np.int8]
+    propensity_E: NDArray[np.float32]
+    responses_E: NDArray[np.uint8]
+    dwell_E: NDArray[np.float32]
+
+    def head(self, n: int) -> Impressions:
+        """Return a copy of the first `n` rows."""
+        return Impressions(*(column[:n].copy() for column in self))
 
 
-def serving_rules(spec: Logging) -> Rules:
+def serving_rules(logging: Logging, living: Living, rings: Rings) -> Rules:
     """Gather the constants of serving."""
     return Rules(
-        spec.page_size,
-        spec.max_pages,
-        spec.candidates_per_channel,
-        spec.fresh_slots,
-        spec.explore_share,
-        spec.random_share,
+        logging.page_size,
+        logging.max_slots,
+        logging.whole_pages,
+        logging.tries,
+        logging.tries_per_slot,
+        logging.fresh_slots,
+        logging.explore_share,
+        logging.random_share,
+        living.boredom,
+        living.length_log_sd_session,
+        rings.opened,
     )
 
 
-def blank(n_sessions: int, capacity: int) -> Impressions:
-    """Allocate room for the impressions of `n_sessions`."""
-    shape = (n_sessions, capacity)
+def blank(n: int) -> Impressions:
+    """Allocate room for `n` impressions."""
     return Impressions(
-        np.empty(shape, np.int32),
-        np.empty(shape, np.int16),
-        np.empty(shape, np.int16),
-        np.empty(shape, np.int8),
-        np.full(shape, np.nan, np.float32),
-        np.zeros(shape, np.uint8),
-        np.zeros(shape, np.float32),
-        np.zeros(n_sessions, np.int64),
+        np.empty(n, np.int32),
+        np.empty(n, np.int32),
+        np.empty(n, np.int16),
+        np.empty(n, np.int16),
+        np.empty(n, np.int8),
+        np.empty(n, np.float32),
+        np.empty(n, np.uint8),
+        np.empty(n, np.float32),
     )
 
 
-@numba.njit(cache=True, error_model="numpy")
-def answer(
-    weights: Weights, odds_R: NDArray[np.float64], logit: float, liking: float, key: np.uint64
-) -> tuple[int, float]:
-    """Draw the responses to an examined note as a bit mask, and the dwell in seconds."""
-    if uniform(mix(key, np.uint64(0))) >= sigmoid(logit):
-        return 0, 0.0
-    mask, odds = CLICK, np.exp(weights.engage_slope * liking)
-    for r in range(len(odds_R)):
-        chance = odds_R[r] * odds / (1.0 + odds_R[r] * odds)
-        if uniform(mix(key, np.uint64(r + 1))) < chance:
-            mask |= 2 << r
-    spread = weights.dwell_log_sd * bell(mix(key, np.uint64(9)))
-    return mask, np.exp(weights.dwell_log_mean + 0.25 * liking + spread)
+def joined(parts: list[Impressions]) -> Impressions:
+    """Return the impressions of successive sessions as one."""
+    return Impressions(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
 @numba.njit(cache=True)
-def n_examined(habits: Habits, user: int, key: np.uint64) -> int:
+def n_examined(examine: float, key: np.uint64, page_size: int) -> int:
     """Draw how many slots of a page the user looks at: a geometric cascade from the top (Craswell et al. 2008)."""
-    return 1 + int(np.log(uniform(key)) / np.log(habits.examine_U[user]))
+    if examine >= 1.0:
+        return page_size
+    return min(1 + int(np.log(uniform(key)) / np.log(examine)), page_size)
+
+
+@numba.njit(cache=True)
+def n_wanted(rules: Rules, patience: float, key: np.uint64) -> int:
+    """Draw how many slots the user has time for: log-normal, in whole pages where the preset says so."""
+    n = int(np.exp(patience + rules.length_log_sd * bell(key))) + 1
+    if rules.whole_pages:
+        n = (n + rules.page_size - 1) // rules.page_size * rules.page_size
+    return min(n, rules.max_slots)
 
 
 @numba.njit(cache=True, inline="always")
-def _next_of(channel_C: NDArray[np.int8], order_C: NDArray[np.int64], start: int, only_fresh: bool) -> int:
-    """Return the next place in the ranked list that is free, and fresh where that is asked."""
+def _next_of(channel_C: NDArray[np.int8], order_C: NDArray[np.int16], n: int, start: int, only_fresh: bool) -> int:
+    """Return the next place in the ranked list that is free, and fresh where that is asked; n where there is none."""
     at = start
-    while at < len(order_C):
+    while at < n:
         channel = channel_C[order_C[at]]
         if channel >= 0 and (channel == FRESH or not only_fresh):
             break
@@ -135,126 +155,156 @@ def _next_of(channel_C: NDArray[np.int8], order_C: NDArray[np.int64], start: int
 
 
 @numba.njit(cache=True)
-def _fill_page(
-    rules: Rules,
-    found: Candidates,
-    order_C: NDArray[np.int64],
-    cursor_2: NDArray[np.int64],
-    chosen_K: NDArray[np.int64],
-) -> int:
-    """Merge with quotas: fresh notes keep some slots, the rest go by score. Return the number filled."""
-    channel_C, n_fresh = found.channel_C, 0
-    for slot in range(rules.page_size):
-        at = len(order_C)
+def _fill(rules: Rules, found: Candidates, chosen_K: NDArray[np.int64]) -> int:
+    """Merge with quotas: fresh notes keep some slots of each page, the rest go by rank. Return the number filled."""
+    channel_C, order_C, n, page_size = found.channel_C, found.order_C, found.n_1[0], rules.page_size
+    best, best_fresh, n_fresh = 0, 0, 0
+    for k in range(len(chosen_K)):
+        slot, at = k % page_size, n
+        n_fresh = 0 if slot == 0 else n_fresh
         if slot % _FRESH_EVERY == _FRESH_EVERY - 1 and n_fresh < rules.fresh_slots:
-            at = cursor_2[1] = _next_of(channel_C, order_C, cursor_2[1], True)
+            at = best_fresh = _next_of(channel_C, order_C, n, best_fresh, True)
             n_fresh += 1
-        if at == len(order_C):
-            at = cursor_2[0] = _next_of(channel_C, order_C, cursor_2[0], False)
-        if at == len(order_C):
-            return slot
-        chosen_K[slot] = order_C[at]
+        if at == n:
+            at = best = _next_of(channel_C, order_C, n, best, False)
+        if at == n:
+            return k
+        chosen_K[k] = order_C[at]
         channel_C[order_C[at]] -= _TAKEN
-    return rules.page_size
+    return len(chosen_K)
 
 
 @numba.njit(cache=True)
-def _plan_page(  # noqa: PLR0913 - a kernel takes its arrays one by one
-    tick: Tick,
-    found: Candidates,
-    chosen_K: NDArray[np.int64],
-    user: int,
-    key: np.uint64,
-    out: Impressions,
-    at: int,
-    s: int,
+def _plan(  # noqa: PLR0913 - a kernel takes its arrays one by one
+    tick: Tick, found: Candidates, chosen_K: NDArray[np.int64], user: int, key: np.uint64, out: Impressions, row: int
 ) -> None:
-    """Write the notes and channels of a page; a small share of slots goes to a uniform draw from the pool."""
-    note_R, channel_R, propensity_R = out.note_SR[s], out.channel_SR[s], out.propensity_SR[s]
-    pool_P, seen_B, table = tick.shelf.pool_P, tick.state.seen_UB[user], found.table
-    note_C, channel_C = found.note_C, found.channel_C
+    """Write the notes and channels of all slots; a small share goes to a uniform draw from the pool."""
+    note_E, channel_E, propensity_E = out.note_E, out.channel_E, out.propensity_E
+    seen_B, table, word_NW = tick.state.seen_UB[user], found.table, tick.cards.word_NW
+    note_C, channel_C, cell_M = found.note_C, found.channel_C, tick.state.pool.cell_M
     random_share, uniform_share = tick.rules.random_share, tick.rules.random_share + tick.rules.explore_share
-    for slot in range(len(chosen_K)):
-        c = chosen_K[slot]
-        note_R[at + slot], channel_R[at + slot] = note_C[c], channel_C[c] + _TAKEN
-        slot_key = mix(key, np.uint64(slot))
+    propensity = np.float32(1.0 / tick.state.pool.n_1[0])
+    for k in range(len(chosen_K)):
+        c = chosen_K[k]
+        note_E[row + k], channel_E[row + k], propensity_E[row + k] = note_C[c], channel_C[c] + _TAKEN, np.nan
+        slot_key = mix(key, np.uint64(k))
         lot = uniform(slot_key)
         if lot < uniform_share:
-            note = pool_P[int(uniform(mix(slot_key, np.uint64(1))) * len(pool_P))]
-            if not has_seen(seen_B, note) and claim(table, note):
-                note_R[at + slot], channel_R[at + slot] = note, RANDOM if lot < random_share else EXPLORE
-                propensity_R[at + slot] = 1.0 / len(pool_P)
+            note = draw(cell_M, mix(slot_key, np.uint64(1)))
+            if not has_seen(seen_B, word_NW[note, KEY_WORD]) and claim(table, note):
+                note_E[row + k], propensity_E[row + k] = note, propensity
+                channel_E[row + k] = RANDOM if lot < random_share else EXPLORE
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _read_page(  # noqa: PLR0913 - a kernel takes its arrays one by one
-    tick: Tick, row_T: NDArray[np.float32], user: int, page: int, n_slots: int, out: Impressions, at: int, s: int
-) -> None:
-    """Let the user look at the first slots of a page and answer what is there."""
+def _read(  # noqa: PLR0913 - a kernel takes its arrays one by one
+    tick: Tick, row_T: NDArray[np.float32], user: int, place: tuple[int, int], out: Impressions, row: int, n: int
+) -> int:
+    """Let the user look at `n` slots page by page and answer; `place` is (session, first slot).
+
+    Returns how many were shown: who finds nothing to click on a page may leave.
+    """
+    session, first_slot = place
     weights, odds_R, style_S = tick.model.weights, tick.model.engage_odds_R, tick.model.style_US[user]
-    video_taste, topic_N, second_N = tick.model.video_taste_U[user], tick.notes.topic_N, tick.notes.second_N
-    style_NS, appeal_N, is_video_N = tick.notes.style_NS, tick.notes.appeal_N, tick.notes.is_video_N
-    note_R, responses_R, dwell_R = out.note_SR[s], out.responses_SR[s], out.dwell_SR[s]
-    position_R, page_R = out.position_SR[s], out.page_SR[s]
-    n_read = n_examined(tick.habits, user, mix(mix(tick.luck.read, np.uint64(user)), np.uint64(page)))
-    respond_key = mix(tick.luck.respond, np.uint64(user))
-    for slot in range(n_slots):
-        n = at + slot
-        position_R[n], page_R[n] = slot, page
-        if slot < n_read:
-            note = note_R[n]
-            liking = affinity(row_T, style_S, weights.second_share, topic_N[note], second_N[note], style_NS, note)
-            logit = click_logit(weights, liking, appeal_N[note], is_video_N[note], video_taste)
-            responses_R[n], dwell_R[n] = answer(weights, odds_R, logit, liking, mix(respond_key, np.uint64(note)))
+    video_taste, ageing, examine = tick.model.video_taste_U[user], tick.model.ageing_U[user], tick.habits.examine_U[user]
+    second_share, card_NF, word_NW = np.float32(weights.second_share), tick.cards.card_NF, tick.cards.word_NW
+    note_E, responses_E, dwell_E, slot_E = out.note_E, out.responses_E, out.dwell_E, out.slot_E
+    position_E, session_E, page_size, boredom = out.position_E, out.session_E, tick.rules.page_size, tick.rules.boredom
+    read_key, respond_key = mix(tick.luck.read, np.uint64(user)), mix(tick.luck.respond, np.uint64(user))
+    n_read, n_clicks = 0, 0
+    for k in range(n):
+        position, page_key = k % page_size, mix(read_key, np.uint64(k // page_size))
+        if position == 0:
+            if k > 0 and n_clicks == 0 and uniform(mix(page_key, np.uint64(1))) < boredom:
+                return k
+            n_read, n_clicks = n_examined(examine, page_key, page_size), 0
+        e = row + k
+        session_E[e], slot_E[e], position_E[e] = session, first_slot + k, position
+        responses_E[e], dwell_E[e] = 0, 0.0
+        if position < n_read:
+            note = note_E[e]
+            liking = affinity(row_T, style_S, second_share, card_NF, note)
+            logit = click_logit(weights, liking, card_NF, note, video_taste, ageing)
+            responses_E[e], dwell_E[e] = answer(weights, odds_R, logit, liking, mix(respond_key, word_NW[note, KEY_WORD]))
+            n_clicks += responses_E[e] & CLICK
+    return n
 
 
 @numba.njit(cache=True)
-def _serve_session(  # noqa: PLR0913 - a kernel takes its arrays one by one
-    tick: Tick,
-    found: Candidates,
-    row_T: NDArray[np.float32],
-    chosen_K: NDArray[np.int64],
-    user: int,
-    out: Impressions,
-    s: int,
-) -> None:
-    rules, model = tick.rules, tick.model
-    serve_key, read_key = mix(tick.luck.serve, np.uint64(user)), mix(tick.luck.read, np.uint64(user))
-    topic_affinities(model.taste_UD[user], model.topic_DT, model.topic_mean, row_T)
-    gather(found, tick.shelf, tick.state, user, serve_key, rules.tries)
-    score(found, tick.shelf, model, tick.notes, row_T, user, mix(tick.luck.rank, np.uint64(user)))
-    order_C = np.argsort(-found.score_C[: found.n[0]], kind="mergesort")
-    cursor_2, n = np.zeros(2, np.int64), 0
-    for page in range(rules.max_pages):
-        n_filled = _fill_page(rules, found, order_C, cursor_2, chosen_K)
-        page_key = mix(serve_key, np.uint64(1_000 + page))
-        _plan_page(tick, found, chosen_K[:n_filled], user, page_key, out, n, s)
-        _read_page(tick, row_T, user, page, n_filled, out, n, s)
-        n += n_filled
-        is_over = uniform(mix(read_key, np.uint64(1_000 + page))) >= tick.habits.go_on_U[user]
-        if n_filled < rules.page_size or is_over:
-            break
-    out.n_S[s] = n
+def _open_mates(
+    tick: Tick, found: Candidates, user: int, session: int, key: np.uint64, out: Impressions, row: int
+) -> int:
+    """Let a ring member open the newest notes of some ring mates and like them, whatever they are."""
+    habits, newest_AR, n_notes_A = tick.habits, tick.state.newest_AR, tick.state.n_notes_A
+    seen_B, word_NW, member_M = tick.state.seen_UB[user], tick.cards.word_NW, habits.member_IM[habits.ring_U[user]]
+    start = int(uniform(key) * len(member_M))
+    n = 0
+    for m in range(len(member_M)):
+        author = member_M[(start + m) % len(member_M)]
+        if n == tick.rules.opened or author == habits.author_U[user] or n_notes_A[author] == 0:
+            continue
+        note = newest_AR[author, (n_notes_A[author] - 1) % NEWEST]
+        if note < tick.shelf.oldest or has_seen(seen_B, word_NW[note, KEY_WORD]) or not claim(found.table, note):
+            continue
+        out.note_E[row + n], out.channel_E[row + n], out.propensity_E[row + n] = note, DIRECT, np.nan
+        out.session_E[row + n], out.slot_E[row + n], out.position_E[row + n] = session, n, n
+        comments = uniform(mix(key, word_NW[note, KEY_WORD])) < _COMMENT_IN_RING
+        out.responses_E[row + n] = CLICK | LIKE | (8 if comments else 0)
+        out.dwell_E[row + n] = 2.0
+        n += 1
+    return n
 
 
 @numba.njit(cache=True)
-def serve(tick: Tick, user_S: NDArray[np.int32], found: Candidates, out: Impressions) -> None:
-    """Serve every session of a tick; each reads the tick and writes its own row of `out`."""
-    row_T = np.empty(tick.model.topic_DT.shape[1], np.float32)
-    chosen_K = np.empty(tick.rules.page_size, np.int64)
-    for s in range(len(user_S)):
-        _serve_session(tick, found, row_T, chosen_K, user_S[s], out, s)
+def serve_block(
+    tick: Tick, found: Candidates, user_S: NDArray[np.int32], first: int, out: Impressions
+) -> tuple[int, int]:
+    """Serve sessions from `first` on until `out` might overflow; return (next session, rows written).
+
+    One loop on purpose: a call for each session would copy the tick's many arrays to it.
+    """
+    rules, model, habits, luck = tick.rules, tick.model, tick.habits, tick.luck
+    row_T, chosen_K = np.empty(model.topic_DT.shape[1], np.float32), np.empty(rules.max_slots, np.int64)
+    row, s, capacity = 0, first, rules.max_slots + rules.opened
+    while s < len(user_S) and row + capacity <= len(out.note_E):
+        user = user_S[s]
+        serve_key, read_key = mix(luck.serve, np.uint64(user)), mix(luck.read, np.uint64(user))
+        found.n_1[0], n = 0, 0
+        found.table[:] = -1
+        if habits.ring_U[user] >= 0:
+            n = _open_mates(tick, found, user, s, mix(serve_key, np.uint64(_RING)), out, row)
+        wanted = n_wanted(rules, habits.patience_U[user], mix(read_key, np.uint64(_LENGTH)))
+        topic_affinities(model.taste_UD[user], model.topic_DT, model.topic_mean, row_T)
+        tries = rules.tries + int(rules.tries_per_slot * wanted)
+        gather(found, tick.shelf, tick.cards, tick.state, user, serve_key, tries)
+        score(found, model, tick.cards, row_T, user, mix(luck.rank, np.uint64(user)))
+        n_filled = _fill(rules, found, chosen_K[:wanted])
+        _plan(tick, found, chosen_K[:n_filled], user, mix(serve_key, np.uint64(_SLOTS)), out, row + n)
+        n += _read(tick, row_T, user, (s, n), out, row + n, n_filled)
+        row, s = row + n, s + 1
+    return s, row
+
+
+def serve(tick: Tick, user_S: NDArray[np.int32], found: Candidates, scratch: Impressions) -> Impressions:
+    """Serve every session of a tick; each reads the tick alone, so they could come in any order."""
+    parts, s = [], 0
+    while s < len(user_S):
+        s, n = serve_block(tick, found, user_S, s, scratch)
+        parts.append(scratch.head(n))
+    return joined(parts) if parts else scratch.head(0)
 
 
 @numba.njit(cache=True)
-def show_slates(tick: Tick, user_Q: NDArray[np.int32], ids_QK: NDArray[np.int32], out: Impressions) -> None:
-    """Show given slates, one page a request; they are examined and answered as the platform's own are."""
+def show_slates(tick: Tick, user_Q: NDArray[np.int32], ids_QK: NDArray[np.int32], out: Impressions) -> int:
+    """Show given slates page by page, examined and answered as the platform's own are; return the rows used."""
     model = tick.model
     row_T = np.empty(model.topic_DT.shape[1], np.float32)
+    row = 0
     for q in range(len(user_Q)):
-        user, n_slots = user_Q[q], int((ids_QK[q] >= 0).sum())
-        out.note_SR[q, :n_slots] = ids_QK[q, :n_slots]
-        out.channel_SR[q, :n_slots] = EXTERNAL
-        topic_affinities(model.taste_UD[user], model.topic_DT, model.topic_mean, row_T)
-        _read_page(tick, row_T, user, 0, n_slots, out, 0, q)
-        out.n_S[q] = n_slots
+        n_slots = int((ids_QK[q] >= 0).sum())
+        out.note_E[row : row + n_slots] = ids_QK[q, :n_slots]
+        out.channel_E[row : row + n_slots] = EXTERNAL
+        out.propensity_E[row : row + n_slots] = np.nan
+        topic_affinities(model.taste_UD[user_Q[q]], model.topic_DT, model.topic_mean, row_T)
+        row += _read(tick, row_T, user_Q[q], (q, 0), out, row, n_slots)
+    return row

@@ -33,7 +33,7 @@ class Showing:
         luck_A = uniforms(keys(stream(self.seed, "author/label"), np.arange(len(label_A))))
         wrong_A = luck_A < 0.1
         label_A = np.where(wrong_A, (luck_A * 10 * N_CATEGORIES).astype(np.int16), label_A).astype(np.int16)
-        notes, pack, key = self.notes, load("english"), stream(self.seed, "text")
+        notes, pack, key = self.notes, load(self.spec.language), stream(self.seed, "text")
         said = (pack, key, notes.topic_N, notes.second_N, notes.author_N)
         return Catalog(
             Users(people.joined_time_U, people.author_U),

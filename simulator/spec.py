@@ -1,17 +1,20 @@
 """What a world is made of: one frozen spec a world, and the table of named worlds.
 
-Defaults describe a two-column note feed. Rates are per day, times in seconds unless a name says otherwise.
+Defaults describe the preset `note-feed`, two columns of covers of which few are opened; `single-column` is short video,
+where every impression plays. Rates are per day, times in seconds, biases in logits, unless a name says otherwise.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, replace
 from importlib import import_module
-from typing import Any
+from typing import Any, Literal
 
 N_CATEGORIES = 20
 TOPICS_PER_CATEGORY = 12
 N_TOPICS = N_CATEGORIES * TOPICS_PER_CATEGORY
+
+Preset = Literal["note-feed", "single-column"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,19 +38,23 @@ class Affinity:
 class Responding:
     """Logits of the responses to an examined note; slopes are per standard deviation of affinity."""
 
-    click_bias: float = -4.1
-    click_slope: float = 1.5
+    click_bias: float = -3.6
+    click_slope: float = 1.3
     quality_slope: float = 0.5
     video_slope: float = 0.4
-    ageing: float = 0.35  # power-law ageing: click odds fall as (1 + age / day) ** -ageing
+    ageing: float = 0.6  # power-law ageing: click odds fall as (1 + age / day) ** -(ageing x the user's novelty seeking)
+    novelty_log_sd: float = 0.5  # spread of users' novelty seeking, whose median is 1
     engage_slope: float = 0.8
     like_bias: float = -3.3
     collect_bias: float = -3.8
     comment_bias: float = -5.0
     share_bias: float = -5.4
     follow_bias: float = -5.2
+    follow_after_like: float = 2.5  # added to the follow logit of who liked
+    unclicked_like: float = -30.0  # added to the like logit of who did not click; -30 is never
     dwell_log_mean: float = 2.8  # of seconds, given a click
     dwell_log_sd: float = 0.7
+    glance_log_mean: float = -30.0  # of seconds, without a click; -30 is none
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +62,10 @@ class Logging:
     """The platform's own recommender: channels, quotas, and a ranker whose noise shrinks with exposure."""
 
     page_size: int = 10
-    max_pages: int = 10
-    candidates_per_channel: int = 24
+    max_slots: int = 200  # of a session
+    whole_pages: bool = True  # the last page is shown whole; else slot by slot until the user leaves
+    tries: int = 10  # candidates a channel draws for a session, and on top of that
+    tries_per_slot: float = 0.5  # for each slot that the session is going to have
     fresh_slots: int = 2  # of each page, kept for notes below the guarantee
     fresh_guarantee: int = 100  # impressions within 24 h
     explore_share: float = 0.04  # of slots, uniform over the pool, propensity known
@@ -69,20 +78,59 @@ class Logging:
 
 @dataclass(frozen=True, slots=True)
 class Living:
-    """Who is there, when they come, what makes them publish."""
+    """Who is there, when they come, how long they stay."""
 
     initial_users: float = 0.6
     initial_authors: float = 0.5
     authors_among_users: float = 0.5
-    mean_active_share: float = 0.18
-    return_slope: float = 2.0  # how far satisfaction moves the odds of coming back
+    active_alpha: float = 0.42  # users come on a share Beta(alpha, beta) of days, at neutral satisfaction
+    active_beta: float = 0.88
+    more_sessions: float = 0.3  # mean number of sessions of an active day, beyond the first
+    return_slope: float = 0.5  # logits of coming per relative surplus of clicks in the latest visit
+    neutral_ctr: float = 0.08
+    weekday: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0, 0.05, 0.25, 0.2)  # added to the logit; day 0 is a Monday
+    length_log_median: float = 2.9  # of slots in a session
+    length_log_sd_user: float = 0.6
+    length_log_sd_session: float = 0.6
+    boredom: float = 0.1  # chance to leave after ten slots without a click
+    examine_low: float = 0.86  # chance to go on to the next position of a page, uniform over users
+    examine_high: float = 0.99
     follows_log_mean: float = 2.2
     follows_log_sd: float = 1.0
-    notes_per_author_day: float = 0.14
-    productivity_tail: float = 2.2  # Pareto exponent of authors' rates (Lotka)
-    feedback_scale: float = 20.0  # clicks a week at which the answer to feedback is 63 % of its most
+    fame_tail: float = 1.1  # Pareto exponent of the first inhabitants' fame
+
+
+@dataclass(frozen=True, slots=True)
+class Publishing:
+    """What makes authors publish, and what their feedback does to them (a mixture: most do not answer)."""
+
+    notes_per_author_day: float = 0.12
+    productivity_tail: float = 1.5  # Pareto exponent of authors' rates: Lotka's exponent is one more
     elastic_share: float = 0.35  # of authors who answer to feedback at all
     elasticity: float = 1.2
+    feedback_scale: float = 4.0  # decayed clicks at which the answer is 63 % of its most
+    exposure_weight: float = 0.02  # an impression in clicks
+    memory_days: float = 3.0  # feedback fades by a factor e, within the week that is remembered
+
+
+@dataclass(frozen=True, slots=True)
+class Trends:
+    """Topics that rise and fade; the change points are known (`simulator.trends`)."""
+
+    per_week: float = 3.0
+    height: float = 1.2  # mean of the height in logits
+    rise_hours: float = 12.0
+    hold_days: float = 2.0
+    fade_days: float = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rings:
+    """Spam rings: authors who like each other whatever they publish."""
+
+    author_share: float = 0.015
+    size: int = 6
+    opened: int = 3  # notes of ring mates that a member opens a session
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,36 +141,144 @@ class WorldSpec:
     n_users: int
     n_authors: int
     days: int
+    preset: Preset = "note-feed"
+    language: Literal["english", "chinese"] = "english"
     affinity: Affinity = field(default_factory=Affinity)
     responding: Responding = field(default_factory=Responding)
     logging: Logging = field(default_factory=Logging)
     living: Living = field(default_factory=Living)
+    publishing: Publishing = field(default_factory=Publishing)
+    trends: Trends = field(default_factory=Trends)
+    rings: Rings = field(default_factory=Rings)
 
     def __post_init__(self) -> None:
-        for name in ("n_users", "n_authors", "days"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"WorldSpec.{name}: expected at least 1, got {getattr(self, name)}")
-        if not 0.0 <= self.affinity.text_alignment <= 1.0:
-            raise ValueError(f"Affinity.text_alignment: expected in [0, 1], got {self.affinity.text_alignment}")
+        for name, place, low, high in _RANGES:
+            value = getattr(getattr(self, place) if place else self, name)
+            if not low <= value <= high:
+                label = f"{_PARTS[place]}.{name}" if place else f"WorldSpec.{name}"
+                bounds = f"at least {low}" if high == _INFINITY else f"in [{low}, {high}]"
+                raise ValueError(f"{label}: expected {bounds}, got {value}")
+        if self.logging.max_slots % self.logging.page_size:
+            raise ValueError(
+                f"Logging.max_slots: expected whole pages of {self.logging.page_size}, got {self.logging.max_slots}"
+            )
 
     def as_dict(self) -> dict[str, Any]:
         """Return the spec as nested plain values, for a manifest."""
-        return asdict(self)
+        plain = asdict(self)
+        plain["living"]["weekday"] = list(self.living.weekday)
+        return plain
 
+
+_INFINITY = float("inf")
+_PARTS = {
+    "affinity": "Affinity",
+    "responding": "Responding",
+    "logging": "Logging",
+    "living": "Living",
+    "publishing": "Publishing",
+    "trends": "Trends",
+    "rings": "Rings",
+}
+_RANGES: tuple[tuple[str, str, float, float], ...] = (
+    ("n_users", "", 1, 2**31 - 1),
+    ("n_authors", "", 1, 2**31 - 1),
+    ("days", "", 1, 32_767),
+    ("text_alignment", "affinity", 0.0, 1.0),
+    ("note_jitter", "affinity", 0.0, 1.0),
+    ("page_size", "logging", 1, 100),
+    ("max_slots", "logging", 1, 200),  # eight seconds each: a session ends within its hour
+    ("fresh_slots", "logging", 0, 50),
+    ("fresh_guarantee", "logging", 0, _INFINITY),
+    ("explore_share", "logging", 0.0, 0.5),
+    ("random_share", "logging", 0.0, 0.5),
+    ("pool_days", "logging", 0.1, _INFINITY),
+    ("ranker_noise", "logging", 0.0, _INFINITY),
+    ("boredom", "living", 0.0, 1.0),
+    ("elastic_share", "publishing", 0.0, 1.0),
+    ("author_share", "rings", 0.0, 0.5),
+    ("opened", "rings", 0, 8),
+)
+
+# Short video. Rates per impression and given a click are those of KuaiRand-Pure, session lengths those of KuaiRec.
+_VIDEO = {
+    "preset": "single-column",
+    "responding": Responding(
+        click_bias=-0.9,
+        click_slope=0.9,
+        quality_slope=0.4,
+        like_bias=-3.9,
+        collect_bias=-5.2,
+        comment_bias=-5.9,
+        share_bias=-6.9,
+        follow_bias=-7.0,
+        follow_after_like=2.9,
+        unclicked_like=-1.6,
+        dwell_log_mean=3.45,
+        dwell_log_sd=0.9,
+        glance_log_mean=0.9,
+    ),
+    "logging": Logging(whole_pages=False),
+    "living": Living(
+        neutral_ctr=0.46,
+        length_log_median=3.4,
+        length_log_sd_user=0.6,
+        length_log_sd_session=0.7,
+        examine_low=1.0,
+        examine_high=1.0,
+    ),
+}
 
 TINY = WorldSpec("tiny", n_users=600, n_authors=160, days=16)
 SMALL = WorldSpec("small", n_users=20_000, n_authors=4_000, days=60)
+MEDIUM = WorldSpec("medium", n_users=200_000, n_authors=30_000, days=60)
+LARGE = WorldSpec("large", n_users=2_000_000, n_authors=300_000, days=60)
+TINY_VIDEO = WorldSpec("tiny-video", n_users=600, n_authors=160, days=16, **_VIDEO)  # type: ignore[arg-type]
+SMALL_VIDEO = WorldSpec("small-video", n_users=8_000, n_authors=1_600, days=60, **_VIDEO)  # type: ignore[arg-type]
 
 WORLDS: dict[str, str] = {
     "tiny": "simulator.spec:TINY",
     "small": "simulator.spec:SMALL",
+    "medium": "simulator.spec:MEDIUM",
+    "large": "simulator.spec:LARGE",
+    "tiny-video": "simulator.spec:TINY_VIDEO",
+    "small-video": "simulator.spec:SMALL_VIDEO",
 }
 
 
 def find_world(name: str) -> WorldSpec:
-    """Return the spec of a named world."""
-    if name not in WORLDS:
-        raise ValueError(f"world: expected one of {', '.join(WORLDS)}, got {name!r}")
-    module, _, attribute = WORLDS[name].partition(":")
+    """Return the spec of a named world, with settings after a colon: `small:text_alignment=0,days=20`."""
+    base, _, settings = name.partition(":")
+    if base not in WORLDS:
+        raise ValueError(f"world: expected one of {', '.join(WORLDS)}, got {base!r}")
+    module, _, attribute = WORLDS[base].partition(":")
     spec: WorldSpec = getattr(import_module(module), attribute)
-    return spec
+    for setting in settings.split(",") if settings else ():
+        spec = _changed(spec, *setting.partition("=")[::2])
+    return replace(spec, name=name)
+
+
+def _changed(spec: WorldSpec, name: str, text: str) -> WorldSpec:
+    """Return the spec with one setting changed; settings are called by their field's name, which is unique."""
+    own = {part.name for part in fields(spec)} - {"name"} - set(_PARTS)
+    if name in own:
+        return replace(spec, **{name: _parsed(name, text, getattr(spec, name))})  # type: ignore[arg-type]
+    for place in _PARTS:
+        part = getattr(spec, place)
+        if name in {field_.name for field_ in fields(part)}:
+            changed = replace(part, **{name: _parsed(name, text, getattr(part, name))})
+            return replace(spec, **{place: changed})  # type: ignore[arg-type]
+    known = sorted(own | {field_.name for place in _PARTS for field_ in fields(getattr(spec, place))})
+    raise ValueError(f"world setting: expected one of {', '.join(known)}, got {name!r}")
+
+
+def _parsed(name: str, text: str, like: object) -> object:
+    """Read a setting as the type of the value it replaces."""
+    try:
+        if isinstance(like, bool):
+            return {"true": True, "false": False}[text.lower()]
+        if isinstance(like, tuple):
+            return tuple(float(word) for word in text.split("/"))
+        return type(like)(text)
+    except (KeyError, ValueError) as error:
+        raise ValueError(f"world setting {name}: expected a {type(like).__name__}, got {text!r}") from error

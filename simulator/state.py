@@ -1,34 +1,35 @@
-"""What the platform remembers: integer counts and rings of recent ids, nothing else.
+"""What the platform remembers: integer counts, rings of recent ids and boards, nothing else.
 
 Everything real-valued is computed from these, so no order of summation can change a byte. Rings keep the newest
 entries: entry i of a ring of size R lies at i % R. Shapes: U users, A authors, N notes (grown by doubling), B words of
-a Bloom filter.
+a Bloom filter, L a week of days (clicks, then impressions), M cells of a board.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.board import Board, blank_board, copy_board, pin, unpin
 from simulator.response import CLICK, FOLLOW
 
 HISTORY, CLICKERS, NEWEST, FOLLOWED, BLOOM_WORDS = 32, 16, 8, 64, 32
 BLOOM_RESET = 700  # notes after which the filter of what a user saw starts afresh
+EXPOSED, CLICKED, TODAY, YESTERDAY = range(4)  # what is counted of a note
+DAY, SHOWN, PLEASED = range(3)  # of a user's latest visit
 
 
 class State(NamedTuple):
-    """Counts and rings at the start of a tick."""
+    """Counts, rings and boards at the start of a tick."""
 
-    exposures_N: NDArray[np.int32]
-    clicks_N: NDArray[np.int32]
-    clicks_today_N: NDArray[np.int32]
-    clicks_yesterday_N: NDArray[np.int32]
+    count_N4: NDArray[np.int32]
+    at_pool_N: NDArray[np.int32]
+    at_fresh_N: NDArray[np.int32]
     exposures_A: NDArray[np.int32]
-    followers_A: NDArray[np.int32]
-    clicks_week_7A: NDArray[np.int32]
+    week_AL: NDArray[np.int32]
     newest_AR: NDArray[np.int32]
     n_notes_A: NDArray[np.int32]
     clicker_AR: NDArray[np.int32]
@@ -39,9 +40,12 @@ class State(NamedTuple):
     n_history_U: NDArray[np.int32]
     seen_UB: NDArray[np.uint64]
     n_seen_U: NDArray[np.int32]
-    visit_day_U: NDArray[np.int32]
-    visit_shown_U: NDArray[np.int32]
-    visit_clicks_U: NDArray[np.int32]
+    visit_U3: NDArray[np.int32]
+    pool: Board
+    fresh: Board
+
+
+NOTE_COLUMNS = ("count_N4", "at_pool_N", "at_fresh_N")
 
 
 def empty_state(n_users: int, n_authors: int) -> State:
@@ -50,68 +54,133 @@ def empty_state(n_users: int, n_authors: int) -> State:
     def counts(*shape: int) -> NDArray[np.int32]:
         return np.zeros(shape, np.int32)
 
+    def ids(*shape: int) -> NDArray[np.int32]:
+        return np.full(shape, -1, np.int32)
+
+    visit_U3 = counts(n_users, 3)
+    visit_U3[:, DAY] = -1
     return State(
-        counts(1024),
-        counts(1024),
-        counts(1024),
-        counts(1024),
-        counts(n_authors),
-        counts(n_authors),
-        counts(7, n_authors),
-        np.full((n_authors, NEWEST), -1, np.int32),
-        counts(n_authors),
-        np.full((n_authors, CLICKERS), -1, np.int32),
-        counts(n_authors),
-        np.full((n_users, FOLLOWED), -1, np.int32),
-        counts(n_users),
-        np.full((n_users, HISTORY), -1, np.int32),
-        counts(n_users),
-        np.zeros((n_users, BLOOM_WORDS), np.uint64),
-        counts(n_users),
-        np.full(n_users, -1, np.int32),
-        counts(n_users),
-        counts(n_users),
+        count_N4=counts(1024, 4),
+        at_pool_N=ids(1024),
+        at_fresh_N=ids(1024),
+        exposures_A=counts(n_authors),
+        week_AL=counts(n_authors, 14),
+        newest_AR=ids(n_authors, NEWEST),
+        n_notes_A=counts(n_authors),
+        clicker_AR=ids(n_authors, CLICKERS),
+        n_clicks_A=counts(n_authors),
+        followed_UR=ids(n_users, FOLLOWED),
+        n_followed_U=counts(n_users),
+        history_UR=ids(n_users, HISTORY),
+        n_history_U=counts(n_users),
+        seen_UB=np.zeros((n_users, BLOOM_WORDS), np.uint64),
+        n_seen_U=counts(n_users),
+        visit_U3=visit_U3,
+        pool=blank_board(256),
+        fresh=blank_board(256),
     )
+
+
+def copy_state(state: State) -> State:
+    """Return a state of one's own."""
+    return State(*(copy_board(part) if isinstance(part, Board) else part.copy() for part in state))
+
+
+def state_arrays(state: State) -> dict[str, NDArray[Any]]:
+    """Return every array by name, those of boards as `pool.cell_M`."""
+    arrays: dict[str, NDArray[Any]] = {}
+    for name, part in zip(State._fields, state, strict=True):
+        if isinstance(part, Board):
+            arrays |= {f"{name}.{inner}": array for inner, array in zip(Board._fields, part, strict=True)}
+        else:
+            arrays[name] = part
+    return arrays
+
+
+def state_of(arrays: dict[str, NDArray[Any]]) -> State:
+    """Return the state that `state_arrays` took apart."""
+    boards = {name: Board(*(arrays[f"{name}.{inner}"] for inner in Board._fields)) for name in ("pool", "fresh")}
+    return State(**{name: boards.get(name, arrays.get(name)) for name in State._fields})
 
 
 def grown(state: State, n_notes: int) -> State:
     """Return the state with room for `n_notes` notes."""
-    capacity = len(state.exposures_N)
+    capacity = len(state.count_N4)
     if n_notes <= capacity:
         return state
-    extra = np.zeros(max(n_notes, 2 * capacity) - capacity, np.int32)
-    note_columns = ("exposures_N", "clicks_N", "clicks_today_N", "clicks_yesterday_N")
-    return state._replace(**{name: np.concatenate([getattr(state, name), extra]) for name in note_columns})
+    extra = max(n_notes, 2 * capacity) - capacity
+
+    def longer(column: NDArray[np.int32], fill: int) -> NDArray[np.int32]:
+        return np.concatenate([column, np.full((extra, *column.shape[1:]), fill, np.int32)])
+
+    return state._replace(
+        count_N4=longer(state.count_N4, 0),
+        at_pool_N=longer(state.at_pool_N, -1),
+        at_fresh_N=longer(state.at_fresh_N, -1),
+    )
 
 
 def turn_day(state: State, day: int) -> None:
     """Make today's clicks yesterday's and clear the oldest day of the week."""
-    state.clicks_yesterday_N[:] = state.clicks_today_N
-    state.clicks_today_N[:] = 0
-    state.clicks_week_7A[day % 7] = 0
+    state.count_N4[:, YESTERDAY] = state.count_N4[:, TODAY]
+    state.count_N4[:, TODAY] = 0
+    state.week_AL[:, day % 7] = 0
+    state.week_AL[:, 7 + day % 7] = 0
 
 
-def add_notes(state: State, first_id: int, author_N: NDArray[np.int32]) -> None:
-    """Enter new notes, in order of birth, into their authors' rings."""
-    _add_notes(state, first_id, author_N)
+def add_notes(state: State, first_id: int, author_N: NDArray[np.int32], key_N: NDArray[np.uint64]) -> State:
+    """Enter the notes from `first_id` on, in order of birth, into their authors' rings and onto both boards.
+
+    `author_N` and `key_N` are those of all notes up to the last one to enter.
+    """
+    note_X = np.arange(first_id, len(author_N), dtype=np.int32)
+    _enter(state.newest_AR, state.n_notes_A, note_X, author_N)
+    pool = _roomy(state.pool, len(note_X), key_N, state.at_pool_N)
+    fresh = _roomy(state.fresh, len(note_X), key_N, state.at_fresh_N)
+    pin(pool, note_X, key_N[first_id:], state.at_pool_N)
+    pin(fresh, note_X, key_N[first_id:], state.at_fresh_N)
+    return state._replace(pool=pool, fresh=fresh)
+
+
+def _roomy(board: Board, n_more: int, key_N: NDArray[np.uint64], at_N: NDArray[np.int32]) -> Board:
+    """Return the board, or a larger one with the same notes pinned in order of birth."""
+    n = int(board.n_1[0]) + n_more
+    if 2 * n <= len(board.cell_M):
+        return board
+    larger = blank_board(2 * n)
+    note_X = np.sort(board.cell_M[board.cell_M >= 0])
+    pin(larger, note_X, key_N[note_X], at_N)
+    return larger
 
 
 @numba.njit(cache=True)
-def _add_notes(state: State, first_id: int, author_N: NDArray[np.int32]) -> None:
-    for i, author in enumerate(author_N):
-        state.newest_AR[author, state.n_notes_A[author] % NEWEST] = first_id + i
-        state.n_notes_A[author] += 1
+def _enter(
+    newest_AR: NDArray[np.int32], n_notes_A: NDArray[np.int32], note_X: NDArray[np.int32], author_N: NDArray[np.int32]
+) -> None:
+    for note in note_X:
+        author = author_N[note]
+        newest_AR[author, n_notes_A[author] % NEWEST] = note
+        n_notes_A[author] += 1
+
+
+def retire(state: State, oldest: int, first_young: int, last: int, guarantee: int) -> None:
+    """Take off the pool what is older than `oldest`, off the fresh board what is not young or had its guarantee."""
+    gone_X = np.flatnonzero(state.at_pool_N[:oldest] >= 0).astype(np.int32)
+    unpin(state.pool, gone_X, state.at_pool_N)
+    is_held_N = state.at_fresh_N[:last] >= 0
+    is_held_N[first_young:] &= state.count_N4[first_young:last, EXPOSED] >= guarantee
+    unpin(state.fresh, np.flatnonzero(is_held_N).astype(np.int32), state.at_fresh_N)
 
 
 @numba.njit(cache=True)
 def add_follow(state: State, user: int, author: int) -> bool:
-    """Add a follow edge to the rings; False when it is there already."""
-    for held in state.followed_UR[user]:
-        if held == author:
+    """Add a follow edge to the user's ring; False when it is there already."""
+    followed_R, n = state.followed_UR[user], state.n_followed_U[user]
+    for i in range(min(n, FOLLOWED)):
+        if followed_R[i] == author:
             return False
-    state.followed_UR[user, state.n_followed_U[user] % FOLLOWED] = author
-    state.n_followed_U[user] += 1
-    state.followers_A[author] += 1
+    followed_R[n % FOLLOWED] = author
+    state.n_followed_U[user] = n + 1
     return True
 
 
@@ -119,6 +188,7 @@ def add_follow(state: State, user: int, author: int) -> bool:
 def absorb(  # noqa: PLR0913 - a kernel takes its arrays one by one
     state: State,
     author_N: NDArray[np.int32],
+    key_N: NDArray[np.uint64],
     user_E: NDArray[np.int32],
     note_E: NDArray[np.int32],
     responses_E: NDArray[np.uint8],
@@ -126,53 +196,60 @@ def absorb(  # noqa: PLR0913 - a kernel takes its arrays one by one
 ) -> NDArray[np.bool_]:
     """Take the impressions of one tick into the counts; return which rows made a new follow edge."""
     is_new_E = np.zeros(len(user_E), np.bool_)
+    count_N4, exposures_A, week_AL, visit_U3 = state.count_N4, state.exposures_A, state.week_AL, state.visit_U3
+    seen_UB, n_seen_U, lag = state.seen_UB, state.n_seen_U, day % 7
     for e in range(len(user_E)):
         user, note = user_E[e], note_E[e]
         author = author_N[note]
-        state.exposures_N[note] += 1
-        state.exposures_A[author] += 1
-        _remember_visit(state, user, note, day, responses_E[e] & CLICK)
-        if responses_E[e] & CLICK:
-            state.clicks_N[note] += 1
-            state.clicks_today_N[note] += 1
-            state.clicks_week_7A[day % 7, author] += 1
-            state.clicker_AR[author, state.n_clicks_A[author] % CLICKERS] = user
-            state.n_clicks_A[author] += 1
-            state.history_UR[user, state.n_history_U[user] % HISTORY] = note
-            state.n_history_U[user] += 1
+        clicked = responses_E[e] & CLICK
+        count_N4[note, EXPOSED] += 1
+        exposures_A[author] += 1
+        week_AL[author, 7 + lag] += 1
+        if visit_U3[user, DAY] != day:
+            visit_U3[user, DAY], visit_U3[user, SHOWN], visit_U3[user, PLEASED] = day, 0, 0
+        visit_U3[user, SHOWN] += 1
+        mark_seen(seen_UB[user], n_seen_U, user, key_N[note])
+        if clicked:
+            count_N4[note, CLICKED] += 1
+            count_N4[note, TODAY] += 1
+            week_AL[author, lag] += 1
+            visit_U3[user, PLEASED] += 1
+            _remember_click(state, user, note, author)
         if responses_E[e] & FOLLOW:
             is_new_E[e] = add_follow(state, user, author)
     return is_new_E
 
 
 @numba.njit(cache=True)
-def _remember_visit(state: State, user: int, note: int, day: int, clicked: int) -> None:
-    """Count the user's latest day, and mark the note as seen."""
-    if state.visit_day_U[user] != day:
-        state.visit_day_U[user] = day
-        state.visit_shown_U[user] = 0
-        state.visit_clicks_U[user] = 0
-    state.visit_shown_U[user] += 1
-    state.visit_clicks_U[user] += clicked
-    if state.n_seen_U[user] >= BLOOM_RESET:
-        state.seen_UB[user, :] = 0
-        state.n_seen_U[user] = 0
-    for bit in bloom_bits(note):
-        state.seen_UB[user, bit >> 6] |= np.uint64(1) << np.uint64(bit & 63)
-    state.n_seen_U[user] += 1
+def _remember_click(state: State, user: int, note: int, author: int) -> None:
+    state.clicker_AR[author, state.n_clicks_A[author] % CLICKERS] = user
+    state.n_clicks_A[author] += 1
+    state.history_UR[user, state.n_history_U[user] % HISTORY] = note
+    state.n_history_U[user] += 1
 
 
 @numba.njit(cache=True, inline="always")
-def bloom_bits(note: int) -> tuple[int, int]:
-    """Return the two bits of a note in a user's filter (multiplicative hashing, Knuth 6.4)."""
-    x = np.uint64(note) * np.uint64(0x9E3779B97F4A7C15)
+def mark_seen(seen_B: NDArray[np.uint64], n_seen_U: NDArray[np.int32], user: int, key: np.uint64) -> None:
+    """Enter a note into a user's filter."""
+    if n_seen_U[user] >= BLOOM_RESET:
+        seen_B[:] = 0
+        n_seen_U[user] = 0
+    first, second = bloom_bits(key)
+    seen_B[first >> 6] |= np.uint64(1) << np.uint64(first & 63)
+    seen_B[second >> 6] |= np.uint64(1) << np.uint64(second & 63)
+    n_seen_U[user] += 1
+
+
+@numba.njit(cache=True, inline="always")
+def bloom_bits(key: np.uint64) -> tuple[int, int]:
+    """Return the two bits of a note's key in a user's filter."""
     n_bits = np.uint64(64 * BLOOM_WORDS - 1)
-    return int((x >> np.uint64(32)) & n_bits), int((x >> np.uint64(48)) & n_bits)
+    return int((key >> np.uint64(32)) & n_bits), int((key >> np.uint64(48)) & n_bits)
 
 
 @numba.njit(cache=True, inline="always")
-def has_seen(seen_B: NDArray[np.uint64], note: int) -> bool:
-    """Whether a user's filter holds the note; rarely a false yes, which only hides a candidate."""
-    first, second = bloom_bits(note)
+def has_seen(seen_B: NDArray[np.uint64], key: np.uint64) -> bool:
+    """Whether a user's filter holds the note of a key; rarely a false yes, which only hides a candidate."""
+    first, second = bloom_bits(key)
     hits = (seen_B[first >> 6] >> np.uint64(first & 63)) & (seen_B[second >> 6] >> np.uint64(second & 63))
     return bool(hits & np.uint64(1))

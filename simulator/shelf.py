@@ -1,0 +1,85 @@
+"""What every session of a tick draws from: the popular list, and cards brought up to the hour.
+
+Shapes: P pool (the notes born in the last days), G popular list, N notes, H hours of age.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.response import AGE, APPEAL, NOISE, TOPIC, Cards
+from simulator.schema import DAY_SECONDS
+from simulator.spec import Logging
+from simulator.state import EXPOSED, TODAY, YESTERDAY, State
+
+HOUR_SECONDS = 3_600
+
+
+class Shelf(NamedTuple):
+    """The lists of a tick. Notes from `oldest` on are in the pool."""
+
+    popular_G: NDArray[np.int32]
+    author_N: NDArray[np.int32]
+    oldest: int
+
+
+def stock(spec: Logging, state: State, author_N: NDArray[np.int32], oldest: int, last: int) -> Shelf:
+    """Fill the shelf: the hottest notes among `oldest <= note < last` by today's and yesterday's clicks."""
+    count_P4 = state.count_N4[oldest:last]
+    heat_P = 2 * count_P4[:, TODAY].astype(np.int64) + count_P4[:, YESTERDAY]
+    order_P = heat_P * np.int64(len(heat_P)) + np.arange(len(heat_P) - 1, -1, -1)  # the older first among equals
+    n = min(spec.popular_size, len(heat_P))
+    best_G = np.argpartition(-order_P, n - 1)[:n] if n else np.empty(0, np.int64)
+    best_G = best_G[np.argsort(-order_P[best_G])]
+    return Shelf((oldest + best_G).astype(np.int32), author_N, oldest)
+
+
+def age_table(max_hours: int) -> NDArray[np.float32]:
+    """Return log(1 + age in days) by age in whole hours, taken at the middle of the hour."""
+    table_H: NDArray[np.float32] = np.log1p((np.arange(max_hours + 1) + 0.5) / 24.0).astype(np.float32)
+    return table_H
+
+
+def log_age(age_seconds_N: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return log(1 + age in days) as the platform counts age, in hours begun; nothing is younger than new."""
+    hours_N = np.maximum(age_seconds_N, 0) // HOUR_SECONDS
+    return age_table(int(hours_N.max(initial=0)))[hours_N]
+
+
+@numba.njit(cache=True, error_model="numpy")
+def refresh(  # noqa: PLR0913 - a kernel takes its arrays one by one
+    cards: Cards,
+    quality_N: NDArray[np.float32],
+    lift_T: NDArray[np.float32],
+    age_H: NDArray[np.float32],
+    born_time_N: NDArray[np.int64],
+    now: int,
+    notes: tuple[int, int],
+) -> None:
+    """Write appeal and age at `now` onto the cards of notes[0] <= note < notes[1]."""
+    card_NF = cards.card_NF
+    for note in range(notes[0], notes[1]):
+        card_NF[note, APPEAL] = quality_N[note] + lift_T[int(card_NF[note, TOPIC])]
+        card_NF[note, AGE] = age_H[max(now - born_time_N[note], 0) // HOUR_SECONDS]
+
+
+@numba.njit(cache=True, error_model="numpy")
+def doubt(  # noqa: PLR0913 - a kernel takes its arrays one by one
+    cards: Cards, state: State, author_N: NDArray[np.int32], noise: float, halving: float, notes: tuple[int, int]
+) -> None:
+    """Write the standard deviation of the ranker's error: it shrinks with the impressions of note and author."""
+    card_NF, count_N4, exposures_A = cards.card_NF, state.count_N4, state.exposures_A
+    for note in range(notes[0], notes[1]):
+        evidence = count_N4[note, EXPOSED] + 0.1 * exposures_A[author_N[note]]
+        card_NF[note, NOISE] = noise * np.sqrt(halving / (halving + evidence))
+
+
+def pool_bounds(spec: Logging, born_time_N: NDArray[np.int64], now: int) -> tuple[int, int]:
+    """Return (first, last) of the notes born in [now - pool days, now)."""
+    start = now - int(spec.pool_days * DAY_SECONDS)
+    first, last = np.searchsorted(born_time_N, [start, now])
+    return int(first), int(last)
