@@ -29,7 +29,7 @@ def initial_follows(
     rng = generator(seed, "follows")
     degree_U = np.exp(rng.normal(spec.follows_log_mean, spec.follows_log_sd, n_users))
     degree_U = np.minimum(degree_U, FOLLOWED - 1).astype(np.int64)
-    fame_A = rng.pareto(spec.fame_tail, n_authors) + 1.0
+    fame_A = (rng.pareto(spec.fame_tail, n_authors) + 1.0) * np.exp(spec.fame_log_sd * rng.normal(size=n_authors))
     upto_A = np.cumsum(fame_A / fame_A.sum())
     user_F = np.repeat(np.arange(n_users, dtype=np.int32), degree_U)
     key_F = keys(stream(seed, "follows/draw"), np.arange(len(user_F)))

@@ -29,11 +29,6 @@ def blank_board(capacity: int) -> Board:
     return Board(np.full(size, -1, np.int32), np.zeros(1, np.int64))
 
 
-def copy_board(board: Board) -> Board:
-    """Return a board of one's own."""
-    return Board(board.cell_M.copy(), board.n_1.copy())
-
-
 @numba.njit(cache=True)
 def pin(board: Board, note_X: NDArray[np.int32], key_X: NDArray[np.uint64], at_N: NDArray[np.int32]) -> None:
     """Pin notes and remember their cells in `at_N`."""

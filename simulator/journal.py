@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from simulator.luck import keys, uniforms
 from simulator.policy import CHANNELS
 from simulator.schema import EVENT_COLUMNS, RESPONSES, EventLog, Follows
-from simulator.serving import Impressions
+from simulator.tick import Impressions, of_columns
 
 SLOT_SECONDS = 8
 _START_WITHIN = 1_800  # seconds of the hour in which sessions begin; the longest still ends within the hour
@@ -26,7 +26,7 @@ def in_time(shown: Impressions, user_S: NDArray[np.int32], key: np.uint64) -> tu
     """Return the impressions of one tick in order of time, and the second of the hour of each."""
     start_S = (uniforms(keys(key, user_S)) * _START_WITHIN).astype(np.int64)
     order_E, second_E = _by_second(shown.session_E, shown.slot_E, start_S)
-    return Impressions(*(column[order_E] for column in shown)), second_E
+    return of_columns(column[order_E] for column in shown), second_E
 
 
 def rows_of(shown: Impressions, user_E: NDArray[np.int32], time_E: NDArray[np.int64], first_session: int) -> Rows:

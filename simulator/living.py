@@ -11,7 +11,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.luck import mix, poisson, stream, uniform
+from simulator.luck import day_keys, mix, poisson, uniform
 from simulator.population import People
 from simulator.schema import DAY_SECONDS
 from simulator.shelf import HOUR_SECONDS
@@ -22,7 +22,7 @@ from simulator.state import PLEASED, SHOWN, State
 HOURLY_LOAD = np.array(
     [30, 20, 13, 9, 8, 10, 18, 28, 36, 40, 42, 47, 54, 50, 44, 43, 45, 50, 58, 68, 78, 84, 76, 52], np.float64
 )
-HOUR_UPTO = np.cumsum(HOURLY_LOAD / HOURLY_LOAD.sum())
+_HOUR_UPTO = np.cumsum(HOURLY_LOAD[:-1] / HOURLY_LOAD.sum())
 _PRIOR_SHOWN = 20  # impressions at the neutral rate that every visit is credited with
 
 
@@ -46,14 +46,20 @@ def returning(spec: Living, people: People, state: State, seed: int, day: int) -
     neutral one; who joins today comes in the hour after joining, and not otherwise.
     """
     n_present = int(np.searchsorted(people.joined_time_U, (day + 1) * DAY_SECONDS))
-    keys_3 = np.array([int(mix(stream(seed, name), np.uint64(day))) for name in ("come", "sessions", "hour")], np.uint64)
+    keys_3 = day_keys(seed, ("come", "sessions", "hour"), day)
     hours_U = np.zeros(n_present, np.int32)
     drive_2 = np.array([spec.weekday[day % len(spec.weekday)], spec.return_slope])
     _plan_visits(people.activity_U, state.visit_U3, drive_2, spec.neutral_ctr, spec.more_sessions, keys_3, hours_U)
-    new_U = np.flatnonzero((people.joined_time_U[:n_present] >= day * DAY_SECONDS) & (people.joined_time_U[:n_present] > 0))
+    new_U = np.arange(np.searchsorted(people.joined_time_U, max(day * DAY_SECONDS, 1)), n_present)
     join_hour_U = people.joined_time_U[new_U] % DAY_SECONDS // HOUR_SECONDS
     hours_U[new_U] = np.where(join_hour_U < 23, 2 << join_hour_U, 0)
     return Sessions(*_by_hour(hours_U))
+
+
+@numba.njit(cache=True)
+def hour_of(luck: float) -> int:
+    """Map a uniform to an hour of the day by its share of the load."""
+    return int(np.searchsorted(_HOUR_UPTO, luck))
 
 
 @numba.njit(cache=True, error_model="numpy")
@@ -75,8 +81,7 @@ def _plan_visits(  # noqa: PLR0913 - a kernel takes its arrays one by one
         n = 1 + poisson(uniform(mix(keys_3[1], np.uint64(user))), more)
         hour_key = mix(keys_3[2], np.uint64(user))
         for turn in range(n):
-            hour = np.searchsorted(HOUR_UPTO, uniform(mix(hour_key, np.uint64(turn))))
-            hours_U[user] |= 1 << min(hour, 23)
+            hours_U[user] |= 1 << hour_of(uniform(mix(hour_key, np.uint64(turn))))
 
 
 @numba.njit(cache=True)

@@ -71,6 +71,11 @@ def keys(
     return hashed
 
 
+def day_keys(seed: int, names: tuple[str, ...], day: int) -> NDArray[np.uint64]:
+    """Return the key of each named stream on one day."""
+    return np.array([int(mix(stream(seed, name), np.uint64(day))) for name in names], np.uint64)
+
+
 def uniforms(hashed: NDArray[np.uint64]) -> NDArray[np.float64]:
     """Map keys to uniforms in (0, 1); the array form of `uniform`."""
     return ((hashed >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52
@@ -78,7 +83,7 @@ def uniforms(hashed: NDArray[np.uint64]) -> NDArray[np.float64]:
 
 @numba.njit(cache=True, inline="always")
 def poisson(u: float, mean: float) -> int:
-    """Return the Poisson quantile of `u` (inversion, Devroye 1986, III.10), at most 50; non-decreasing in u and mean."""
+    """Return the Poisson quantile of `u` (inversion, Devroye 1986, III.10), at most 50."""
     chance = np.exp(-mean)
     upto, k = chance, 0
     while u > upto and k < 50:

@@ -1,6 +1,7 @@
 """The truth of a world at a moment: who would engage with what, if it were shown. Only `bench` imports this.
 
-Truth is a function of (spec, seed), of the moment, and of the catalog's authors and birth times, so it needs no second simulation.
+Truth is a function of (spec, seed), of the moment, and of the catalog's authors and birth times, so it needs no second
+simulation.
 Shapes: Q queries, N notes, A authors, U users.
 """
 

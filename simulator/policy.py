@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.board import draw
-from simulator.luck import bell, mix
+from simulator.luck import bell, mix, uniform
 from simulator.response import KEY_WORD, NOISE, Cards, Model, affinity, click_logit
 from simulator.shelf import Shelf
 from simulator.state import CLICKERS, FOLLOWED, HISTORY, NEWEST, State, has_seen
@@ -22,7 +22,7 @@ from simulator.state import CLICKERS, FOLLOWED, HISTORY, NEWEST, State, has_seen
 CHANNELS = ("follow", "popular", "item-cf", "fresh", "explore", "random", "direct", "external")
 FOLLOW_CHANNEL, POPULAR, ITEM_CF, FRESH, EXPLORE, RANDOM, DIRECT, EXTERNAL = range(8)
 TABLE = 1024  # open-addressing set of a session's candidates; far above their number
-ROOM = 512  # candidates of a session
+ROOM = 768  # candidates of a session
 
 
 class Candidates(NamedTuple):
@@ -71,11 +71,11 @@ def claim(table: NDArray[np.int32], note: int) -> bool:
 @numba.njit(cache=True, inline="always")
 def pick(key: np.uint64, n: int) -> int:
     """Map a key to an integer in [0, n) (Lemire 2019, doi:10.1145/3230636; the bias is below n / 2^32)."""
-    return np.int64(((key >> np.uint64(32)) * np.uint64(n)) >> np.uint64(32))
+    return int(((key >> np.uint64(32)) * np.uint64(n)) >> np.uint64(32))
 
 
 @numba.njit(cache=True)
-def _followed(
+def _followed(  # noqa: PLR0913 - a kernel takes its arrays one by one
     state: State, oldest: int, user: int, key: np.uint64, tries: int, offered_C: NDArray[np.int32]
 ) -> int:
     """Draw recent notes of authors the user follows; return how many."""
@@ -96,7 +96,7 @@ def _followed(
 
 
 @numba.njit(cache=True)
-def _walked(
+def _walked(  # noqa: PLR0913 - a kernel takes its arrays one by one
     state: State, shelf: Shelf, user: int, key: np.uint64, tries: int, offered_C: NDArray[np.int32]
 ) -> int:
     """Walk over clicks: a note of mine -> a clicker of its author -> a note of that user; return how many.
@@ -131,9 +131,10 @@ def _from_board(cell_M: NDArray[np.int32], key: np.uint64, tries: int, offered_C
 
 @numba.njit(cache=True)
 def _from_list(list_L: NDArray[np.int32], key: np.uint64, tries: int, offered_C: NDArray[np.int32]) -> int:
-    """Draw uniformly from a list; return how many."""
+    """Draw from a list with a chance that falls as rank ** -1/2; return how many."""
     for i in range(tries):
-        offered_C[i] = list_L[pick(mix(key, np.uint64(i)), len(list_L))]
+        luck = uniform(mix(key, np.uint64(i)))
+        offered_C[i] = list_L[int(luck * luck * len(list_L))]
     return tries
 
 
@@ -171,7 +172,7 @@ def gather(  # noqa: PLR0913 - a kernel takes its arrays one by one
 
 
 @numba.njit(cache=True, error_model="numpy")
-def score(
+def score(  # noqa: PLR0913 - a kernel takes its arrays one by one
     found: Candidates, model: Model, cards: Cards, row_T: NDArray[np.float32], user: int, key: np.uint64
 ) -> None:
     """Rank the candidates by the true click logit plus noise keyed by (user, day, note), to 1/1024 of a logit."""

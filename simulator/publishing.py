@@ -12,8 +12,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.living import HOUR_UPTO
-from simulator.luck import keys, mix, poisson, stream, uniform, uniforms
+from simulator.living import hour_of
+from simulator.luck import day_keys, keys, mix, poisson, stream, uniform, uniforms
 from simulator.population import Creators
 from simulator.schema import DAY_SECONDS
 from simulator.shelf import HOUR_SECONDS
@@ -55,8 +55,7 @@ def publish(spec: WorldSpec, creators: Creators, state: State, seed: int, day: i
     drive_A = feedback(spec.publishing, state.week_AL[:n_joined], day)
     rate_A = creators.rate_A[:n_joined] * motivation(spec.publishing, creators.elasticity_A[:n_joined], drive_A)
     rate_A *= np.exp(spec.living.weekday[day % len(spec.living.weekday)])
-    names = ("publish", "publish/hour", "publish/second")
-    keys_3 = np.array([int(mix(stream(seed, name), np.uint64(day))) for name in names], np.uint64)
+    keys_3 = day_keys(seed, ("publish", "publish/hour", "publish/second"), day)
     author_N, time_N = _plan_births(rate_A, keys_3)
     first_A, wait_A = _first_notes(np.arange(n_joined, n_soon, dtype=np.int32), stream(seed, "publish/first"))
     first_time_A = np.minimum(creators.joined_time_A[n_joined:n_soon] + wait_A, start + DAY_SECONDS - 1)
@@ -76,9 +75,9 @@ def _plan_births(
     author_N, time_N, n = np.empty(count_A.sum(), np.int32), np.empty(count_A.sum(), np.int64), 0
     for author in range(len(rate_A)):
         for turn in range(count_A[author]):
-            hour = np.searchsorted(HOUR_UPTO, uniform(mix(mix(keys_3[1], np.uint64(author)), np.uint64(turn))))
+            hour = hour_of(uniform(mix(mix(keys_3[1], np.uint64(author)), np.uint64(turn))))
             second = uniform(mix(mix(keys_3[2], np.uint64(author)), np.uint64(turn))) * HOUR_SECONDS
-            author_N[n], time_N[n] = author, min(hour, 23) * HOUR_SECONDS + int(second)
+            author_N[n], time_N[n] = author, hour * HOUR_SECONDS + int(second)
             n += 1
     return author_N, time_N
 

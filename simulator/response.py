@@ -127,16 +127,16 @@ def topic_affinities(
 def affinity(
     row_T: NDArray[np.float32],
     style_S: NDArray[np.float32],
-    second_share: np.float32,
+    second_share: float | np.float32,
     card_NF: NDArray[np.float32],
     note: int,
-) -> np.float32:
+) -> float:
     """Return the affinity of a user (topic row and style) for a note: standard normal over random pairs."""
     total = row_T[int(card_NF[note, TOPIC])]
     total += second_share * (row_T[int(card_NF[note, SECOND])] - total)
     for s in range(STYLE):
         total += style_S[s] * card_NF[note, s]
-    return total
+    return total  # type: ignore[no-any-return]
 
 
 @numba.njit(cache=True, inline="always")

@@ -5,8 +5,6 @@ Shapes: S sessions, E impressions in order of session and slot, C candidates, K 
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numba
 import numpy as np
 from numpy.typing import NDArray
@@ -14,115 +12,14 @@ from numpy.typing import NDArray
 from simulator.board import draw
 from simulator.luck import bell, mix, uniform
 from simulator.policy import DIRECT, EXPLORE, EXTERNAL, FRESH, RANDOM, Candidates, claim, gather, score
-from simulator.response import CLICK, KEY_WORD, LIKE, Cards, Model, affinity, answer, click_logit, topic_affinities
-from simulator.shelf import Shelf
-from simulator.spec import Living, Logging, Rings
-from simulator.state import NEWEST, State, has_seen
+from simulator.response import CLICK, COMMENT, KEY_WORD, LIKE, affinity, answer, click_logit, topic_affinities
+from simulator.state import NEWEST, has_seen
+from simulator.tick import Impressions, Rules, Tick, joined
 
 _FRESH_EVERY = 4  # fresh notes may hold slots 3, 7, ... of a page
 _TAKEN = 100  # subtracted from the channel of a candidate once it has a slot
 _COMMENT_IN_RING = 0.3  # chance that a member comments on a ring mate's note
 _RING, _LENGTH, _SLOTS = 500, 501, 502  # what a key is mixed with; channels and pages have the numbers below
-
-
-class Rules(NamedTuple):
-    """The constants of serving."""
-
-    page_size: int
-    max_slots: int
-    whole_pages: bool
-    tries: int
-    tries_per_slot: float
-    fresh_slots: int
-    explore_share: float
-    random_share: float
-    boredom: float
-    length_log_sd: float
-    opened: int  # notes of ring mates
-
-
-class Habits(NamedTuple):
-    """How users read, and which ring they and their mates are in."""
-
-    examine_U: NDArray[np.float32]
-    patience_U: NDArray[np.float32]
-    ring_U: NDArray[np.int32]
-    author_U: NDArray[np.int32]
-    member_IM: NDArray[np.int32]
-
-
-class Luck(NamedTuple):
-    """The keys of the streams, mixed with the tick (the day for rank and respond)."""
-
-    serve: np.uint64
-    rank: np.uint64
-    read: np.uint64
-    respond: np.uint64
-
-
-class Tick(NamedTuple):
-    """All that sessions read during one tick; none of it changes before the tick is over."""
-
-    rules: Rules
-    habits: Habits
-    shelf: Shelf
-    state: State
-    model: Model
-    cards: Cards
-    luck: Luck
-
-
-class Impressions(NamedTuple):
-    """What was shown and answered, one row an impression: `slot_E` counts within the session, `position_E` in a page."""
-
-    session_E: NDArray[np.int32]
-    note_E: NDArray[np.int32]
-    slot_E: NDArray[np.int16]
-    position_E: NDArray[np.int16]
-    channel_E: NDArray[np.int8]
-    propensity_E: NDArray[np.float32]
-    responses_E: NDArray[np.uint8]
-    dwell_E: NDArray[np.float32]
-
-    def head(self, n: int) -> Impressions:
-        """Return a copy of the first `n` rows."""
-        return Impressions(*(column[:n].copy() for column in self))
-
-
-def serving_rules(logging: Logging, living: Living, rings: Rings) -> Rules:
-    """Gather the constants of serving."""
-    return Rules(
-        logging.page_size,
-        logging.max_slots,
-        logging.whole_pages,
-        logging.tries,
-        logging.tries_per_slot,
-        logging.fresh_slots,
-        logging.explore_share,
-        logging.random_share,
-        living.boredom,
-        living.length_log_sd_session,
-        rings.opened,
-    )
-
-
-def blank(n: int) -> Impressions:
-    """Allocate room for `n` impressions."""
-    return Impressions(
-        np.empty(n, np.int32),
-        np.empty(n, np.int32),
-        np.empty(n, np.int16),
-        np.empty(n, np.int16),
-        np.empty(n, np.int8),
-        np.empty(n, np.float32),
-        np.empty(n, np.uint8),
-        np.empty(n, np.float32),
-    )
-
-
-def joined(parts: list[Impressions]) -> Impressions:
-    """Return the impressions of successive sessions as one."""
-    return Impressions(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
 @numba.njit(cache=True)
@@ -206,7 +103,7 @@ def _read(  # noqa: PLR0913 - a kernel takes its arrays one by one
     """
     session, first_slot = place
     weights, odds_R, style_S = tick.model.weights, tick.model.engage_odds_R, tick.model.style_US[user]
-    video_taste, ageing, examine = tick.model.video_taste_U[user], tick.model.ageing_U[user], tick.habits.examine_U[user]
+    video_taste, ageing = tick.model.video_taste_U[user], tick.model.ageing_U[user]
     second_share, card_NF, word_NW = np.float32(weights.second_share), tick.cards.card_NF, tick.cards.word_NW
     note_E, responses_E, dwell_E, slot_E = out.note_E, out.responses_E, out.dwell_E, out.slot_E
     position_E, session_E, page_size, boredom = out.position_E, out.session_E, tick.rules.page_size, tick.rules.boredom
@@ -217,7 +114,7 @@ def _read(  # noqa: PLR0913 - a kernel takes its arrays one by one
         if position == 0:
             if k > 0 and n_clicks == 0 and uniform(mix(page_key, np.uint64(1))) < boredom:
                 return k
-            n_read, n_clicks = n_examined(examine, page_key, page_size), 0
+            n_read, n_clicks = n_examined(tick.habits.examine_U[user], page_key, page_size), 0
         e = row + k
         session_E[e], slot_E[e], position_E[e] = session, first_slot + k, position
         responses_E[e], dwell_E[e] = 0, 0.0
@@ -225,13 +122,14 @@ def _read(  # noqa: PLR0913 - a kernel takes its arrays one by one
             note = note_E[e]
             liking = affinity(row_T, style_S, second_share, card_NF, note)
             logit = click_logit(weights, liking, card_NF, note, video_taste, ageing)
-            responses_E[e], dwell_E[e] = answer(weights, odds_R, logit, liking, mix(respond_key, word_NW[note, KEY_WORD]))
+            key = mix(respond_key, word_NW[note, KEY_WORD])
+            responses_E[e], dwell_E[e] = answer(weights, odds_R, logit, liking, key)
             n_clicks += responses_E[e] & CLICK
     return n
 
 
 @numba.njit(cache=True)
-def _open_mates(
+def _open_mates(  # noqa: PLR0913 - a kernel takes its arrays one by one
     tick: Tick, found: Candidates, user: int, session: int, key: np.uint64, out: Impressions, row: int
 ) -> int:
     """Let a ring member open the newest notes of some ring mates and like them, whatever they are."""
@@ -249,7 +147,7 @@ def _open_mates(
         out.note_E[row + n], out.channel_E[row + n], out.propensity_E[row + n] = note, DIRECT, np.nan
         out.session_E[row + n], out.slot_E[row + n], out.position_E[row + n] = session, n, n
         comments = uniform(mix(key, word_NW[note, KEY_WORD])) < _COMMENT_IN_RING
-        out.responses_E[row + n] = CLICK | LIKE | (8 if comments else 0)
+        out.responses_E[row + n] = CLICK | LIKE | (COMMENT if comments else 0)
         out.dwell_E[row + n] = 2.0
         n += 1
     return n

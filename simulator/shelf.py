@@ -47,7 +47,8 @@ def age_table(max_hours: int) -> NDArray[np.float32]:
 def log_age(age_seconds_N: NDArray[np.int64]) -> NDArray[np.float32]:
     """Return log(1 + age in days) as the platform counts age, in hours begun; nothing is younger than new."""
     hours_N = np.maximum(age_seconds_N, 0) // HOUR_SECONDS
-    return age_table(int(hours_N.max(initial=0)))[hours_N]
+    aged_N: NDArray[np.float32] = age_table(int(hours_N.max(initial=0)))[hours_N]
+    return aged_N
 
 
 @numba.njit(cache=True, error_model="numpy")

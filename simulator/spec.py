@@ -38,11 +38,13 @@ class Affinity:
 class Responding:
     """Logits of the responses to an examined note; slopes are per standard deviation of affinity."""
 
-    click_bias: float = -3.6
+    click_bias: float = -3.95
     click_slope: float = 1.3
-    quality_slope: float = 0.5
+    quality_slope: float = 0.8
     video_slope: float = 0.4
-    ageing: float = 0.6  # power-law ageing: click odds fall as (1 + age / day) ** -(ageing x the user's novelty seeking)
+    ageing: float = (
+        0.6  # power-law ageing: click odds fall as (1 + age / day) ** -(ageing x the user's novelty seeking)
+    )
     novelty_log_sd: float = 0.5  # spread of users' novelty seeking, whose median is 1
     engage_slope: float = 0.8
     like_bias: float = -3.3
@@ -71,7 +73,7 @@ class Logging:
     explore_share: float = 0.04  # of slots, uniform over the pool, propensity known
     random_share: float = 0.01  # of slots, uniform over the pool, kept apart for unbiased evaluation
     pool_days: float = 30.0
-    popular_size: int = 400
+    popular_size: int = 150
     ranker_noise: float = 1.6  # standard deviation, in logits, for a note and author never shown
     ranker_halving: float = 200.0  # impressions that bring the noise variance down to half
 
@@ -83,29 +85,30 @@ class Living:
     initial_users: float = 0.6
     initial_authors: float = 0.5
     authors_among_users: float = 0.5
-    active_alpha: float = 0.42  # users come on a share Beta(alpha, beta) of days, at neutral satisfaction
-    active_beta: float = 0.88
-    more_sessions: float = 0.3  # mean number of sessions of an active day, beyond the first
+    active_alpha: float = 0.4  # users come on a share Beta(alpha, beta) of days, at neutral satisfaction
+    active_beta: float = 0.92
+    more_sessions: float = 0.15  # mean number of sessions of an active day, beyond the first
     return_slope: float = 0.5  # logits of coming per relative surplus of clicks in the latest visit
     neutral_ctr: float = 0.08
     weekday: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0, 0.05, 0.25, 0.2)  # added to the logit; day 0 is a Monday
-    length_log_median: float = 2.9  # of slots in a session
+    length_log_median: float = 2.8  # of slots in a session
     length_log_sd_user: float = 0.6
     length_log_sd_session: float = 0.6
     boredom: float = 0.1  # chance to leave after ten slots without a click
     examine_low: float = 0.86  # chance to go on to the next position of a page, uniform over users
     examine_high: float = 0.99
-    follows_log_mean: float = 2.2
+    follows_log_mean: float = 2.6
     follows_log_sd: float = 1.0
     fame_tail: float = 1.1  # Pareto exponent of the first inhabitants' fame
+    fame_log_sd: float = 1.3  # and its log-normal spread on top of that
 
 
 @dataclass(frozen=True, slots=True)
 class Publishing:
     """What makes authors publish, and what their feedback does to them (a mixture: most do not answer)."""
 
-    notes_per_author_day: float = 0.12
-    productivity_tail: float = 1.5  # Pareto exponent of authors' rates: Lotka's exponent is one more
+    notes_per_author_day: float = 0.18
+    productivity_tail: float = 1.25  # Pareto exponent of authors' rates: Lotka's exponent is one more
     elastic_share: float = 0.35  # of authors who answer to feedback at all
     elasticity: float = 1.2
     feedback_scale: float = 4.0  # decayed clicks at which the answer is 63 % of its most
@@ -204,26 +207,26 @@ _RANGES: tuple[tuple[str, str, float, float], ...] = (
 _VIDEO = {
     "preset": "single-column",
     "responding": Responding(
-        click_bias=-0.9,
+        click_bias=-1.65,
         click_slope=0.9,
-        quality_slope=0.4,
-        like_bias=-3.9,
+        quality_slope=1.4,
+        like_bias=-4.15,
         collect_bias=-5.2,
-        comment_bias=-5.9,
-        share_bias=-6.9,
-        follow_bias=-7.0,
-        follow_after_like=2.9,
-        unclicked_like=-1.6,
-        dwell_log_mean=3.45,
+        comment_bias=-6.2,
+        share_bias=-7.15,
+        follow_bias=-7.5,
+        follow_after_like=2.5,
+        unclicked_like=-1.35,
+        dwell_log_mean=3.25,
         dwell_log_sd=0.9,
         glance_log_mean=0.9,
     ),
-    "logging": Logging(whole_pages=False),
+    "logging": Logging(whole_pages=False, tries_per_slot=0.7, popular_size=300),
     "living": Living(
         neutral_ctr=0.46,
-        length_log_median=3.4,
+        length_log_median=3.6,
         length_log_sd_user=0.6,
-        length_log_sd_session=0.7,
+        length_log_sd_session=0.85,
         examine_low=1.0,
         examine_high=1.0,
     ),
@@ -234,7 +237,7 @@ SMALL = WorldSpec("small", n_users=20_000, n_authors=4_000, days=60)
 MEDIUM = WorldSpec("medium", n_users=200_000, n_authors=30_000, days=60)
 LARGE = WorldSpec("large", n_users=2_000_000, n_authors=300_000, days=60)
 TINY_VIDEO = WorldSpec("tiny-video", n_users=600, n_authors=160, days=16, **_VIDEO)  # type: ignore[arg-type]
-SMALL_VIDEO = WorldSpec("small-video", n_users=8_000, n_authors=1_600, days=60, **_VIDEO)  # type: ignore[arg-type]
+SMALL_VIDEO = WorldSpec("small-video", n_users=20_000, n_authors=3_600, days=30, **_VIDEO)  # type: ignore[arg-type]
 
 WORLDS: dict[str, str] = {
     "tiny": "simulator.spec:TINY",
@@ -267,7 +270,7 @@ def _changed(spec: WorldSpec, name: str, text: str) -> WorldSpec:
         part = getattr(spec, place)
         if name in {field_.name for field_ in fields(part)}:
             changed = replace(part, **{name: _parsed(name, text, getattr(part, name))})
-            return replace(spec, **{place: changed})  # type: ignore[arg-type]
+            return replace(spec, **{place: changed})
     known = sorted(own | {field_.name for place in _PARTS for field_ in fields(getattr(spec, place))})
     raise ValueError(f"world setting: expected one of {', '.join(known)}, got {name!r}")
 
@@ -279,6 +282,6 @@ def _parsed(name: str, text: str, like: object) -> object:
             return {"true": True, "false": False}[text.lower()]
         if isinstance(like, tuple):
             return tuple(float(word) for word in text.split("/"))
-        return type(like)(text)
+        return {int: int, float: float}.get(type(like), str)(text)
     except (KeyError, ValueError) as error:
         raise ValueError(f"world setting {name}: expected a {type(like).__name__}, got {text!r}") from error

@@ -13,7 +13,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.board import Board, blank_board, copy_board, pin, unpin
+from simulator.board import Board, blank_board, pin, unpin
 from simulator.response import CLICK, FOLLOW
 
 HISTORY, CLICKERS, NEWEST, FOLLOWED, BLOOM_WORDS = 32, 16, 8, 64, 32
@@ -45,7 +45,7 @@ class State(NamedTuple):
     fresh: Board
 
 
-NOTE_COLUMNS = ("count_N4", "at_pool_N", "at_fresh_N")
+_BOARDS = ("pool", "fresh")
 
 
 def empty_state(n_users: int, n_authors: int) -> State:
@@ -83,24 +83,23 @@ def empty_state(n_users: int, n_authors: int) -> State:
 
 def copy_state(state: State) -> State:
     """Return a state of one's own."""
-    return State(*(copy_board(part) if isinstance(part, Board) else part.copy() for part in state))
+    return state_of({name: array.copy() for name, array in state_arrays(state).items()})
 
 
 def state_arrays(state: State) -> dict[str, NDArray[Any]]:
     """Return every array by name, those of boards as `pool.cell_M`."""
-    arrays: dict[str, NDArray[Any]] = {}
-    for name, part in zip(State._fields, state, strict=True):
-        if isinstance(part, Board):
-            arrays |= {f"{name}.{inner}": array for inner, array in zip(Board._fields, part, strict=True)}
-        else:
-            arrays[name] = part
+    arrays: dict[str, NDArray[Any]] = {name: getattr(state, name) for name in State._fields if name not in _BOARDS}
+    for name in _BOARDS:
+        arrays |= {f"{name}.{inner}": array for inner, array in getattr(state, name)._asdict().items()}
     return arrays
 
 
 def state_of(arrays: dict[str, NDArray[Any]]) -> State:
     """Return the state that `state_arrays` took apart."""
-    boards = {name: Board(*(arrays[f"{name}.{inner}"] for inner in Board._fields)) for name in ("pool", "fresh")}
-    return State(**{name: boards.get(name, arrays.get(name)) for name in State._fields})
+    parts: dict[str, Any] = {name: arrays[name] for name in State._fields if name not in _BOARDS}
+    for name in _BOARDS:
+        parts[name] = Board(*(arrays[f"{name}.{inner}"] for inner in Board._fields))
+    return State(**parts)
 
 
 def grown(state: State, n_notes: int) -> State:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.befriending import initial_follows
-from simulator.journal import Journal, Rows, event_log, in_time, rows_of
+from simulator.journal import Journal, Rows, event_log, in_time, join_rows, rows_of
 from simulator.living import no_sessions, returning
 from simulator.luck import mix, stream
 from simulator.notes import NoteTruth, note_truth
@@ -19,11 +19,23 @@ from simulator.population import draw_population
 from simulator.publishing import publish
 from simulator.response import Cards, blank_cards, fill_cards, response_model
 from simulator.schema import DAY_SECONDS, EventLog, Observation, Requests, SchemaError, Slates
-from simulator.serving import Habits, Impressions, Luck, Tick, blank, joined, serve, serving_rules, show_slates
+from simulator.serving import serve, show_slates
 from simulator.shelf import HOUR_SECONDS, age_table, doubt, pool_bounds, refresh, stock
 from simulator.showing import Showing
 from simulator.spec import WorldSpec
-from simulator.state import absorb, add_notes, copy_state, empty_state, grown, retire, turn_day
+from simulator.state import (
+    CLICKED,
+    EXPOSED,
+    HISTORY,
+    absorb,
+    add_notes,
+    copy_state,
+    empty_state,
+    grown,
+    retire,
+    turn_day,
+)
+from simulator.tick import Habits, Impressions, Luck, Tick, blank, joined, serving_rules
 from simulator.trends import draw_trends
 
 _BLOCK = 1 << 17  # impressions served between two copies
@@ -49,7 +61,7 @@ class World:
         self._notes = note_truth(spec.affinity, population.creators, seed, np.empty(0, np.int32), self._born_time_N)
         self._cards = blank_cards(1024)
         self._today, self._n_sessions, self._begun = no_sessions(), 0, -1
-        self._journal, self._found, self._scratch = Journal(), room(), blank(_BLOCK)
+        self._journal, self._latest, self._found, self._scratch = Journal(), join_rows([]), room(), blank(_BLOCK)
         user_F, author_F = initial_follows(spec.living, population, self._model, self._state, seed)
         self._journal.befriend(user_F, author_F, np.zeros(len(user_F), np.int64))
 
@@ -95,9 +107,9 @@ class World:
     def settle(self, shown: Impressions) -> Rows:
         """Enter the impressions of the hour, move the counts, and go on to the next hour; return the rows."""
         user_S = self.visitors()
-        rows = self._enter(shown, user_S)
+        self._latest = self._enter(shown, user_S)
         self.tick += 1
-        return rows
+        return self._latest
 
     def expose(self, requests: Requests, slates: Slates) -> EventLog:
         """Show slates of notes to users now, draw their responses, move the counts; return the impressions."""
@@ -115,6 +127,21 @@ class World:
     def showing(self) -> Showing:
         """Return what of the world can be seen."""
         return Showing(self.spec, self._population, self._notes, self._born_time_N, self.seed)
+
+    def latest(self) -> EventLog:
+        """Return all impressions of the hour lived last, those of slates and the platform's own."""
+        return event_log(self._latest)
+
+    def recent_clicks(self, user_Q: NDArray[np.int32], n: int) -> NDArray[np.int32]:
+        """Return the notes (Q, n) that users clicked last, newest first, -1 pads on the right; n is at most HISTORY."""
+        place_Qn = self._state.n_history_U[user_Q][:, None] - 1 - np.arange(n)
+        note_Qn = self._state.history_UR[user_Q[:, None], place_Qn % HISTORY]
+        return np.where(place_Qn >= 0, note_Qn, np.int32(-1))
+
+    def note_counts(self, first: int, last: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Return the impressions and the clicks so far of first <= note < last."""
+        count_N4 = self._state.count_N4[first:last].copy()
+        return count_N4[:, EXPOSED], count_N4[:, CLICKED]
 
     def drain(self) -> Rows:
         """Hand out the events since the last time and forget them, so that a long life fits in memory."""
@@ -171,7 +198,8 @@ class World:
         """Gather what the sessions of this hour read."""
         logging, day = self.spec.logging, self.now // DAY_SECONDS
         oldest, newest = pool_bounds(logging, self._born_time_N, self.now)
-        luck = Luck(*(self._key(*part) for part in (("serve", self.tick), ("rank", day), ("read", self.tick), ("respond", day))))
+        parts = (("serve", self.tick), ("rank", day), ("read", self.tick), ("respond", day))
+        luck = Luck(*(self._key(*part) for part in parts))
         return Tick(
             serving_rules(logging, self.spec.living, self.spec.rings),
             self._habits,
@@ -213,4 +241,3 @@ def _copy_cards(cards: Cards) -> Cards:
     twin = blank_cards(len(cards.card_NF))
     twin.card_NF[:] = cards.card_NF
     return twin
-
