@@ -1,11 +1,12 @@
-"""The command `coldrecall`: simulate, import, run, report, and list what there is."""
+"""The command `coldrecall`: simulate, import, run, report, read a run of days, and list what there is."""
 
 from __future__ import annotations
 
 import fnmatch
+import json
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -17,12 +18,20 @@ from bench.folder import BusyError, RunFolder
 from bench.importers import IMPORTERS, import_dataset
 from bench.plan import DEFAULT_METHODS, TRUTHS, Plan
 from bench.progress import telling
+from bench.readings import readings as read_days
+from bench.readings import window_of
+from bench.readings.terminal import render as render_readings
+from bench.realism import PRESETS, card_of_dataset, card_of_world, write_card, write_json
+from bench.realism import render as render_card
 from bench.report import Run, load_run, render, summarise, write_report
 from bench.report.terminal import console as table_console
 from bench.run import run as run_plan
 from bench.task import WORLD
 from bench.tasks import TASKS
 from methods.registry import METHODS, create
+from simulator.dataset import read as read_dataset
+from simulator.schema import DAY_SECONDS, Observation
+from simulator.simulate import live
 from simulator.simulate import simulate as simulate_world
 from simulator.spec import WORLDS, find_world
 
@@ -94,10 +103,58 @@ def report(
     _show(load_run(folder), reference)
 
 
+@app.command()
+def realism(  # noqa: PLR0913 - one argument an option
+    world: Annotated[str, typer.Option(help=f"One of {', '.join(WORLDS)}.")] = "small",
+    seed: Annotated[int, typer.Option(min=0, help="Of the world.")] = 1,
+    dataset: Annotated[Path | None, typer.Option(help="Measure this dataset folder instead of a world.")] = None,
+    preset: Annotated[str | None, typer.Option(help=f"{' or '.join(PRESETS)}, by default the world's own.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the page and card.json.")] = Path("runs") / "realism",
+    json_file: Annotated[Path | None, typer.Option("--json", help="File to write the figures to as well.")] = None,
+) -> None:
+    """Hold a world, or a recorded log, against published statistics: a table with verdicts and a page of plots."""
+    with telling(_err) as tell:
+        if dataset is None:
+            card = card_of_world(world, seed=seed, preset=preset, tell=tell)
+        else:
+            card = card_of_dataset(dataset, preset=preset, tell=tell)
+    table_console().print(render_card(card))
+    _out.print(f"card: {write_card(card, out)}")
+    if json_file is not None:
+        write_json(card, json_file)
+
+
 def _show(done: Run, reference: str) -> None:
     table_console().print(render(summarise(done, TASKS, reference=reference)))
     page = write_report(done, TASKS, RunFolder(done.root).report, reference=reference)
     _out.print(f"report: {page}")
+
+
+@app.command()
+def readings(  # noqa: PLR0913 - one argument an option
+    world: Annotated[str, typer.Option(help=f"One of {', '.join(WORLDS)}: simulated in memory.")] = "small",
+    seed: Annotated[int, typer.Option(min=0, help="Of the world.")] = 1,
+    dataset: Annotated[Path | None, typer.Option(help="A dataset folder, instead of a world.")] = None,
+    since: Annotated[int | None, typer.Option(min=0, help="First day, counted from the log's first.")] = None,
+    until: Annotated[int | None, typer.Option(min=1, help="The day after the last, by default the end.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="File to write all readings and curves to.")] = None,
+) -> None:
+    """Read cold start from a run of days: how notes and authors start, who sees them, who comes back."""
+    with telling(_err) as tell:
+        seen = _observation(world, seed, dataset, tell)
+        start, end = window_of(seen, since, until)
+        days = range(start, end, DAY_SECONDS)
+        logs = (seen.events.between(day, day + DAY_SECONDS) for day in days)
+        read = read_days(seen.catalog, seen.follows, logs, start=start, end=end)
+    table_console().print(render_readings(read))
+    if json_file is not None:
+        json_file.write_text(json.dumps(read.as_dict(), indent=1, allow_nan=False) + "\n")
+
+
+def _observation(world: str, seed: int, dataset: Path | None, tell: Callable[[str, int, int], None]) -> Observation:
+    if dataset is not None:
+        return read_dataset(dataset).observation
+    return live(find_world(world), seed=seed, progress=lambda d, n: tell("simulated days", d, n))
 
 
 def _numbers(field: str, words: str) -> tuple[int, ...]:

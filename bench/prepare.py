@@ -46,7 +46,8 @@ def make_dataset(source: Source, pipe: connection.Connection) -> None:
             pipe.send_bytes(json.dumps([done, total]).encode())
 
         observation = live(find_world(source.world), seed=source.seed, progress=tell)
-        write(folder, observation, name=source.world, origin={"world": source.world})  # methods read it: no seed
+        # Methods read it: neither seed nor spec is said.
+        write(folder, observation, name=source.world, origin={"world": source.world})
     elif source.layout is not None and source.recorded_at is not None:
         import_dataset(source.layout, Path(source.recorded_at), folder, {})
 

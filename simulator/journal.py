@@ -40,10 +40,19 @@ def rows_of(shown: Impressions, user_E: NDArray[np.int32], time_E: NDArray[np.in
         "channel": shown.channel_E,
         "propensity": shown.propensity_E,
     }
-    for bit, name in enumerate(RESPONSES):
-        rows[name] = (shown.responses_E & np.uint8(1 << bit)).astype(np.bool_)
+    rows |= dict(zip(RESPONSES, _unpacked(shown.responses_E), strict=True))
     rows["dwell_seconds"] = shown.dwell_E
     return rows
+
+
+@numba.njit(cache=True)
+def _unpacked(responses_E: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Return the six bits of every answer as six columns."""
+    bit_6E = np.empty((6, len(responses_E)), np.bool_)
+    for bit in range(6):
+        for e in range(len(responses_E)):
+            bit_6E[bit, e] = (responses_E[e] >> bit) & 1
+    return bit_6E
 
 
 @numba.njit(cache=True)

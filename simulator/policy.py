@@ -17,7 +17,7 @@ from simulator.board import draw
 from simulator.luck import bell, mix, uniform
 from simulator.response import KEY_WORD, NOISE, Cards, Model, affinity, click_logit
 from simulator.shelf import Shelf
-from simulator.state import CLICKERS, FOLLOWED, HISTORY, NEWEST, State, has_seen
+from simulator.state import CLICKERS, EVER_CLICKED, FOLLOWED, HISTORY, NEWEST, State, has_seen
 
 CHANNELS = ("follow", "popular", "item-cf", "fresh", "explore", "random", "direct", "external")
 FOLLOW_CHANNEL, POPULAR, ITEM_CF, FRESH, EXPLORE, RANDOM, DIRECT, EXTERNAL = range(8)
@@ -105,14 +105,14 @@ def _walked(  # noqa: PLR0913 - a kernel takes its arrays one by one
     doi:10.1145/3178876.3186183).
     """
     history_UR, n_history_U, author_N = state.history_UR, state.n_history_U, shelf.author_N
-    clicker_AR, n_clicks_A, oldest = state.clicker_AR, state.n_clicks_A, shelf.oldest
+    clicker_AR, count_AL, oldest = state.clicker_AR, state.count_AL, shelf.oldest
     held = min(n_history_U[user], HISTORY)
     n = 0
     for i in range(tries if held else 0):
         draw_key = mix(key, np.uint64(i))
         author = author_N[history_UR[user, pick(draw_key, held)]]
         draw_key = mix(draw_key, np.uint64(1))
-        other = clicker_AR[author, pick(draw_key, min(n_clicks_A[author], CLICKERS))]
+        other = clicker_AR[author, pick(draw_key, min(count_AL[author, EVER_CLICKED], CLICKERS))]
         draw_key = mix(draw_key, np.uint64(2))
         note = history_UR[other, pick(draw_key, min(n_history_U[other], HISTORY))]
         if note >= oldest:

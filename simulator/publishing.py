@@ -1,7 +1,7 @@
 """Who publishes today and when: productivity, weekday, and a motivation that answers to exposure and feedback.
 
 Most authors do not answer to feedback, some do strongly; what it does fades within days. Shapes: A authors, N notes, L
-a week of days (clicks, then impressions).
+counts of an author.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ class Births:
     born_time_N: NDArray[np.int64]
 
 
-def feedback(spec: Publishing, week_AL: NDArray[np.int32], day: int) -> NDArray[np.float64]:
+def feedback(spec: Publishing, count_AL: NDArray[np.int32], day: int) -> NDArray[np.float64]:
     """Return each author's decayed clicks of the last week, impressions counted in clicks, on the eve of `day`."""
     lag_7 = (day - 1 - np.arange(7)) % 7
     weight_7 = np.exp(-lag_7 / spec.memory_days)
-    decayed_A: NDArray[np.float64] = week_AL @ np.concatenate([weight_7, spec.exposure_weight * weight_7])
+    decayed_A: NDArray[np.float64] = count_AL[:, :14] @ np.concatenate([weight_7, spec.exposure_weight * weight_7])
     return decayed_A
 
 
@@ -52,7 +52,7 @@ def publish(spec: WorldSpec, creators: Creators, state: State, seed: int, day: i
     """Decide who publishes on `day` and when; whoever joins publishes a first note within the half hour."""
     start = day * DAY_SECONDS
     n_joined, n_soon = np.searchsorted(creators.joined_time_A, [start + (day == 0), start + DAY_SECONDS])
-    drive_A = feedback(spec.publishing, state.week_AL[:n_joined], day)
+    drive_A = feedback(spec.publishing, state.count_AL[:n_joined], day)
     rate_A = creators.rate_A[:n_joined] * motivation(spec.publishing, creators.elasticity_A[:n_joined], drive_A)
     rate_A *= np.exp(spec.living.weekday[day % len(spec.living.weekday)])
     keys_3 = day_keys(seed, ("publish", "publish/hour", "publish/second"), day)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from simulator.response import AGE, APPEAL, NOISE, TOPIC, Cards
 from simulator.schema import DAY_SECONDS
 from simulator.spec import Logging
-from simulator.state import EXPOSED, TODAY, YESTERDAY, State
+from simulator.state import EVER_SHOWN, EXPOSED, TODAY, YESTERDAY, State
 
 HOUR_SECONDS = 3_600
 
@@ -29,13 +29,29 @@ class Shelf(NamedTuple):
 
 def stock(spec: Logging, state: State, author_N: NDArray[np.int32], oldest: int, last: int) -> Shelf:
     """Fill the shelf: the hottest notes among `oldest <= note < last` by today's and yesterday's clicks."""
-    count_P4 = state.count_N4[oldest:last]
+    popular_G = _hottest(state.count_N4[oldest:last], spec.popular_size)
+    return Shelf((oldest + popular_G).astype(np.int32), author_N, oldest)
+
+
+@numba.njit(cache=True)
+def _hottest(count_P4: NDArray[np.int32], n: int) -> NDArray[np.int64]:
+    """Return the places of the n greatest heats, hottest first and the older first among equals."""
     heat_P = 2 * count_P4[:, TODAY].astype(np.int64) + count_P4[:, YESTERDAY]
-    order_P = heat_P * np.int64(len(heat_P)) + np.arange(len(heat_P) - 1, -1, -1)  # the older first among equals
-    n = min(spec.popular_size, len(heat_P))
-    best_G = np.argpartition(-order_P, n - 1)[:n] if n else np.empty(0, np.int64)
-    best_G = best_G[np.argsort(-order_P[best_G])]
-    return Shelf((oldest + best_G).astype(np.int32), author_N, oldest)
+    n_at_H = np.zeros((heat_P.max() if len(heat_P) else 0) + 1, np.int64)
+    for heat in heat_P:
+        n_at_H[heat] += 1
+    least, n_above = len(n_at_H) - 1, 0
+    while least > 0 and n_above + n_at_H[least] < n:
+        n_above += n_at_H[least]
+        least -= 1
+    n_ties, at, best_G = min(n, len(heat_P)) - n_above, 0, np.empty(min(n, len(heat_P)), np.int64)
+    for place in range(len(heat_P)):
+        is_tie = heat_P[place] == least and n_ties > 0
+        if heat_P[place] > least or is_tie:
+            best_G[at] = place
+            at += 1
+            n_ties -= is_tie
+    return best_G[np.argsort(-heat_P[best_G], kind="mergesort")]
 
 
 def age_table(max_hours: int) -> NDArray[np.float32]:
@@ -73,9 +89,9 @@ def doubt(  # noqa: PLR0913 - a kernel takes its arrays one by one
     cards: Cards, state: State, author_N: NDArray[np.int32], noise: float, halving: float, notes: tuple[int, int]
 ) -> None:
     """Write the standard deviation of the ranker's error: it shrinks with the impressions of note and author."""
-    card_NF, count_N4, exposures_A = cards.card_NF, state.count_N4, state.exposures_A
+    card_NF, count_N4, count_AL = cards.card_NF, state.count_N4, state.count_AL
     for note in range(notes[0], notes[1]):
-        evidence = count_N4[note, EXPOSED] + 0.1 * exposures_A[author_N[note]]
+        evidence = count_N4[note, EXPOSED] + 0.1 * count_AL[author_N[note], EVER_SHOWN]
         card_NF[note, NOISE] = noise * np.sqrt(halving / (halving + evidence))
 
 

@@ -281,7 +281,7 @@ def _parsed(name: str, text: str, like: object) -> object:
         if isinstance(like, bool):
             return {"true": True, "false": False}[text.lower()]
         if isinstance(like, tuple):
-            return tuple(float(word) for word in text.split("/"))
+            return tuple(float(word) for word in text.split("+"))
         return {int: int, float: float}.get(type(like), str)(text)
     except (KeyError, ValueError) as error:
         raise ValueError(f"world setting {name}: expected a {type(like).__name__}, got {text!r}") from error

@@ -2,7 +2,7 @@
 
 Everything real-valued is computed from these, so no order of summation can change a byte. Rings keep the newest
 entries: entry i of a ring of size R lies at i % R. Shapes: U users, A authors, N notes (grown by doubling), B words of
-a Bloom filter, L a week of days (clicks, then impressions), M cells of a board.
+a Bloom filter, L counts of an author, M cells of a board.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ HISTORY, CLICKERS, NEWEST, FOLLOWED, BLOOM_WORDS = 32, 16, 8, 64, 32
 BLOOM_RESET = 700  # notes after which the filter of what a user saw starts afresh
 EXPOSED, CLICKED, TODAY, YESTERDAY = range(4)  # what is counted of a note
 DAY, SHOWN, PLEASED = range(3)  # of a user's latest visit
+EVER_SHOWN, EVER_CLICKED = 14, 15  # of an author; before them clicks and impressions of the week by day % 7
 
 
 class State(NamedTuple):
@@ -28,12 +29,10 @@ class State(NamedTuple):
     count_N4: NDArray[np.int32]
     at_pool_N: NDArray[np.int32]
     at_fresh_N: NDArray[np.int32]
-    exposures_A: NDArray[np.int32]
-    week_AL: NDArray[np.int32]
+    count_AL: NDArray[np.int32]
     newest_AR: NDArray[np.int32]
     n_notes_A: NDArray[np.int32]
     clicker_AR: NDArray[np.int32]
-    n_clicks_A: NDArray[np.int32]
     followed_UR: NDArray[np.int32]
     n_followed_U: NDArray[np.int32]
     history_UR: NDArray[np.int32]
@@ -63,12 +62,10 @@ def empty_state(n_users: int, n_authors: int) -> State:
         count_N4=counts(1024, 4),
         at_pool_N=ids(1024),
         at_fresh_N=ids(1024),
-        exposures_A=counts(n_authors),
-        week_AL=counts(n_authors, 14),
+        count_AL=counts(n_authors, 16),
         newest_AR=ids(n_authors, NEWEST),
         n_notes_A=counts(n_authors),
         clicker_AR=ids(n_authors, CLICKERS),
-        n_clicks_A=counts(n_authors),
         followed_UR=ids(n_users, FOLLOWED),
         n_followed_U=counts(n_users),
         history_UR=ids(n_users, HISTORY),
@@ -123,8 +120,8 @@ def turn_day(state: State, day: int) -> None:
     """Make today's clicks yesterday's and clear the oldest day of the week."""
     state.count_N4[:, YESTERDAY] = state.count_N4[:, TODAY]
     state.count_N4[:, TODAY] = 0
-    state.week_AL[:, day % 7] = 0
-    state.week_AL[:, 7 + day % 7] = 0
+    state.count_AL[:, day % 7] = 0
+    state.count_AL[:, 7 + day % 7] = 0
 
 
 def add_notes(state: State, first_id: int, author_N: NDArray[np.int32], key_N: NDArray[np.uint64]) -> State:
@@ -195,15 +192,15 @@ def absorb(  # noqa: PLR0913 - a kernel takes its arrays one by one
 ) -> NDArray[np.bool_]:
     """Take the impressions of one tick into the counts; return which rows made a new follow edge."""
     is_new_E = np.zeros(len(user_E), np.bool_)
-    count_N4, exposures_A, week_AL, visit_U3 = state.count_N4, state.exposures_A, state.week_AL, state.visit_U3
+    count_N4, count_AL, visit_U3 = state.count_N4, state.count_AL, state.visit_U3
     seen_UB, n_seen_U, lag = state.seen_UB, state.n_seen_U, day % 7
     for e in range(len(user_E)):
         user, note = user_E[e], note_E[e]
         author = author_N[note]
         clicked = responses_E[e] & CLICK
         count_N4[note, EXPOSED] += 1
-        exposures_A[author] += 1
-        week_AL[author, 7 + lag] += 1
+        count_AL[author, EVER_SHOWN] += 1
+        count_AL[author, 7 + lag] += 1
         if visit_U3[user, DAY] != day:
             visit_U3[user, DAY], visit_U3[user, SHOWN], visit_U3[user, PLEASED] = day, 0, 0
         visit_U3[user, SHOWN] += 1
@@ -211,7 +208,7 @@ def absorb(  # noqa: PLR0913 - a kernel takes its arrays one by one
         if clicked:
             count_N4[note, CLICKED] += 1
             count_N4[note, TODAY] += 1
-            week_AL[author, lag] += 1
+            count_AL[author, lag] += 1
             visit_U3[user, PLEASED] += 1
             _remember_click(state, user, note, author)
         if responses_E[e] & FOLLOW:
@@ -221,8 +218,8 @@ def absorb(  # noqa: PLR0913 - a kernel takes its arrays one by one
 
 @numba.njit(cache=True)
 def _remember_click(state: State, user: int, note: int, author: int) -> None:
-    state.clicker_AR[author, state.n_clicks_A[author] % CLICKERS] = user
-    state.n_clicks_A[author] += 1
+    state.clicker_AR[author, state.count_AL[author, EVER_CLICKED] % CLICKERS] = user
+    state.count_AL[author, EVER_CLICKED] += 1
     state.history_UR[user, state.n_history_U[user] % HISTORY] = note
     state.n_history_U[user] += 1
 

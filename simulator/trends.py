@@ -29,10 +29,10 @@ class TrendTable:
 
     def lift(self, now: int) -> NDArray[np.float32]:
         """Return what trends add to the click logit of each topic at `now`."""
-        lift_T = np.zeros(N_TOPICS)
-        for topic, height, change_4 in zip(self.topic_R, self.height_R, self.change_R4, strict=True):
-            lift_T[topic] += height * np.interp(now, change_4, (0.0, 1.0, 1.0, 0.0))
-        return lift_T.astype(np.float32)
+        start_R, peak_R, turn_R, end_R = self.change_R4.T
+        up_R, down_R = (now - start_R) / (peak_R - start_R), (end_R - now) / (end_R - turn_R)
+        share_R = np.clip(np.minimum(up_R, down_R), 0.0, 1.0)
+        return np.bincount(self.topic_R, self.height_R * share_R, N_TOPICS).astype(np.float32)
 
 
 def draw_trends(spec: WorldSpec, seed: int) -> TrendTable:

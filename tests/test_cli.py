@@ -23,10 +23,11 @@ def coldrecall(*words: str | int | Path) -> str:
 def test_simulate_writes_the_same_bytes_for_the_same_seed(tmp_path: Path) -> None:
     for name, seed in (("one", 7), ("again", 7), ("other", 8)):
         coldrecall("simulate", "--world", "tiny", "--seed", seed, "--out", tmp_path / name)
-    files = sorted(path.name for path in (tmp_path / "one").iterdir())
+    found = (path for path in (tmp_path / "one").rglob("*") if path.is_file())
+    files = sorted(str(path.relative_to(tmp_path / "one")) for path in found)
     assert files == [
         "authors.parquet",
-        "events.parquet",
+        "events/part-00000.parquet",
         "follows.parquet",
         "manifest.json",
         "notes.parquet",

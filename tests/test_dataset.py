@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,11 +15,12 @@ from numpy.typing import NDArray
 
 from simulator import dataset
 from simulator.dataset import DatasetError, parquet
+from simulator.dataset.digest import ContentDigest
 from simulator.dataset.manifest import MANIFEST_FILE, read_manifest, write_manifest
-from simulator.dataset.parquet import file_sha256, write_table
+from simulator.dataset.parquet import file_sha256, write_part
 from simulator.dataset.tables import Column, column_types, to_tables
-from simulator.schema import Observation, StoredTexts, Texts
-from tests.dataset_examples import IDS, ORIGIN, write_one
+from simulator.schema import Kind, Observation, StoredTexts, Texts
+from tests.dataset_examples import IDS, ORIGIN, files_of, path_of, with_parts, write_one
 from tests.schema_examples import an_observation
 from tests.schema_strategies import observations
 
@@ -77,17 +75,15 @@ def test_source_ids_are_read_back(folder: Path) -> None:
 
 def test_the_same_content_gives_the_same_bytes(folder: Path, tmp_path: Path) -> None:
     write_one(tmp_path / "two")
-    files = sorted(path.name for path in folder.iterdir())
-    assert files == sorted(path.name for path in (tmp_path / "two").iterdir())
-    assert all((folder / name).read_bytes() == (tmp_path / "two" / name).read_bytes() for name in files)
+    assert files_of(folder) == files_of(tmp_path / "two")
 
 
 def test_the_fingerprint_does_not_depend_on_the_encoding(folder: Path) -> None:
     before = read_manifest(folder)
-    path = folder / "events.parquet"
+    path = path_of(folder, "events")
     pq.write_table(pq.read_table(path), path, compression="none")
-    table = before.tables["events"].model_copy(update={"sha256": file_sha256(path)})
-    write_manifest(folder, before.model_copy(update={"tables": {**before.tables, "events": table}}))
+    part = before.tables["events"].parts[0].model_copy(update={"sha256": file_sha256(path)})
+    write_manifest(folder, with_parts(before, "events", part))
     assert dataset.read(folder).manifest.fingerprint == before.fingerprint
 
 
@@ -128,14 +124,18 @@ def test_rendered_texts_are_written_block_by_block(tmp_path: Path, monkeypatch: 
         "is_video": np.zeros(n, bool),
         "category": np.full(n, -1, np.int16),
     }
-    rendered = write_table(
-        tmp_path / "a.parquet", {**columns, "title": Numbered(n), "body": Numbered(n)}, column_types("notes")
-    )
+    types = column_types("notes", texts=True)
     stored = StoredTexts.of(Numbered(n).take(np.arange(n, dtype=np.int32)))
-    again = write_table(tmp_path / "b.parquet", {**columns, "title": stored, "body": stored}, column_types("notes"))
+    digests = [ContentDigest(types), ContentDigest(types)]
+    every: dict[str, Texts] = {"a.parquet": Numbered(n), "b.parquet": stored}
+    rendered, again = (
+        write_part(tmp_path, file, {**columns, "title": texts, "body": texts}, types, digest=digest)
+        for (file, texts), digest in zip(every.items(), digests, strict=True)
+    )
     assert rendered.sha256 == again.sha256
+    assert digests[0].hexdigest() == digests[1].hexdigest()
     assert pq.ParquetFile(tmp_path / "a.parquet").num_row_groups == 3
-    back = parquet.read_table(tmp_path / "a.parquet", rendered, column_types("notes"))
+    back = parquet.read_part(tmp_path, rendered, types)
     assert plain(back["title"]) == [f"text {i}" for i in range(n)]
 
 
@@ -159,19 +159,15 @@ def test_an_origin_that_is_not_json_is_refused_and_leaves_nothing(tmp_path: Path
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_kill_leaves_no_dataset_and_hurts_no_later_write(tmp_path: Path) -> None:
-    script = (
-        "import os, signal, sys; from pathlib import Path; from simulator.dataset import folder; "
-        "from tests.dataset_examples import write_one; "
-        "folder.write_manifest = lambda *_: os.kill(os.getpid(), signal.SIGKILL); write_one(Path(sys.argv[1]))"
-    )
-    killed = subprocess.run(
-        [sys.executable, "-c", script, tmp_path / "one"], cwd=Path(__file__).parents[1], check=False
-    )
-    assert killed.returncode == -signal.SIGKILL
-    (left,) = tmp_path.iterdir()
-    assert left.name.endswith(".unfinished")
-    with pytest.raises(DatasetError, match="expected a file, got none"):
-        dataset.read(tmp_path / "one")
-    write_one(tmp_path / "one")
-    assert dataset.read(tmp_path / "one").manifest.name == "one"
+def test_an_exception_leaves_nothing(tmp_path: Path) -> None:
+    texts: dict[Kind, Texts] = {"user": StoredTexts.of(["u1"]), "note": Broken(3)}
+    with pytest.raises(KeyboardInterrupt):
+        dataset.write(tmp_path / "one", an_observation(), name="one", origin={}, source_ids=texts)
+    assert list(tmp_path.iterdir()) == []
+
+
+class Broken(Numbered):
+    """Texts during whose rendering somebody presses Ctrl-C."""
+
+    def take(self, ids: NDArray[np.int32]) -> list[str]:
+        raise KeyboardInterrupt

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
-SCHEMA_VERSION: Literal[1] = 1
+SCHEMA_VERSION: Literal[2] = 2
 MANIFEST_FILE = "manifest.json"
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -23,27 +23,44 @@ class DatasetError(ValueError):
         self.place = place
 
 
-class Table(BaseModel):
-    """One Parquet file: `sha256` of its bytes, `content` of its values, however they are encoded."""
+class Part(BaseModel):
+    """One Parquet file of a table: its path in the folder, its rows, and the sha256 of its bytes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     file: str
     rows: Annotated[int, Field(ge=0)]
     sha256: Sha256
+
+
+class Table(BaseModel):
+    """A table in one or more parts; `content` digests its values, whatever the encoding and the cut into parts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
     content: Sha256
+    parts: Annotated[tuple[Part, ...], Field(min_length=1)]
+
+    @property
+    def rows(self) -> int:
+        """How many rows all parts have."""
+        return sum(part.rows for part in self.parts)
 
 
 class Manifest(BaseModel):
-    """A dataset's label, its moment `now` (seconds, end of the log), where it came from, and its tables."""
+    """A dataset's label, its moment `now` (seconds, end of the log), where it came from, and its tables.
+
+    Without `texts` the columns of texts were left out.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
-    schema_version: Literal[1]
+    schema_version: Literal[2]
     name: str
     now: int
     categories: tuple[str, ...]
     channels: tuple[str, ...]
+    texts: bool
     origin: dict[str, JsonValue]
     tables: dict[str, Table]
     fingerprint: str = ""
@@ -54,11 +71,13 @@ class Manifest(BaseModel):
 
 
 def fingerprint(manifest: Manifest) -> str:
-    """Return the sha256 of all fields and of the tables' content.
+    """Return the sha256 of all fields and of the tables' rows and content.
 
-    The bytes of the files are left out: another version of Arrow may write the same table in other bytes.
+    Parts and their bytes are left out: a table may be cut otherwise, and another version of Arrow may write it in
+    other bytes.
     """
-    fields = manifest.model_dump(mode="json", exclude={"fingerprint": True, "tables": {"__all__": {"file", "sha256"}}})
+    fields = manifest.model_dump(mode="json", exclude={"fingerprint", "tables"})
+    fields["tables"] = {name: {"rows": table.rows, "content": table.content} for name, table in manifest.tables.items()}
     text = json.dumps(fields, sort_keys=True, ensure_ascii=False, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -4,7 +4,7 @@ Frozen dataclasses over numpy and Arrow columns that check themselves once, refu
 read-only: a catalog, an event log, the observation of both at a moment, requests and slates.
 """
 
-from simulator.schema.catalog import Authors, Catalog, Kind, Notes, StoredTexts, Texts, Users
+from simulator.schema.catalog import Authors, Catalog, Kind, Notes, StoredTexts, Texts, Users, WithheldTexts
 from simulator.schema.checks import SchemaError
 from simulator.schema.events import (
     EVENT_COLUMNS,
@@ -36,4 +36,5 @@ __all__ = [
     "StoredTexts",
     "Texts",
     "Users",
+    "WithheldTexts",
 ]

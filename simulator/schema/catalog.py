@@ -64,6 +64,25 @@ class StoredTexts:
         return StoredTexts(self.column.slice(0, n))
 
 
+@dataclass(frozen=True, slots=True)
+class WithheldTexts:
+    """Texts of which only the number is known: the dataset was written without them."""
+
+    field: str
+    n_texts: int
+
+    def __len__(self) -> int:
+        return self.n_texts
+
+    def take(self, ids: NDArray[np.int32]) -> list[str]:
+        """Refuse: there is nothing to be read."""
+        raise SchemaError(self.field, "texts", "a dataset written without them; simulate with --texts")
+
+    def head(self, n: int) -> WithheldTexts:
+        """Return the first `n` texts, as little known."""
+        return WithheldTexts(self.field, min(n, self.n_texts))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Users:
     """Users in order of arrival. `author_U` is the author a user also is, or -1."""
