@@ -24,8 +24,8 @@ class Board(NamedTuple):
 
 
 def blank_board(capacity: int) -> Board:
-    """Return an empty board with room for `capacity` notes at a load of at most one half."""
-    size = 1 << max(4, int(2 * capacity - 1).bit_length())
+    """Return an empty board with room for `capacity` notes at a load of at most three quarters."""
+    size = 1 << max(4, int(4 * capacity // 3).bit_length())
     return Board(np.full(size, -1, np.int32), np.zeros(1, np.int64))
 
 

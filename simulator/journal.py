@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from simulator.luck import keys, uniforms
 from simulator.policy import CHANNELS
 from simulator.schema import EVENT_COLUMNS, RESPONSES, EventLog, Follows
-from simulator.tick import Impressions, of_columns
+from simulator.tick import Impressions, blank
 
 SLOT_SECONDS = 8
 _START_WITHIN = 1_800  # seconds of the hour in which sessions begin; the longest still ends within the hour
@@ -25,8 +25,9 @@ Rows = dict[str, NDArray[Any]]
 def in_time(shown: Impressions, user_S: NDArray[np.int32], key: np.uint64) -> tuple[Impressions, NDArray[np.int64]]:
     """Return the impressions of one tick in order of time, and the second of the hour of each."""
     start_S = (uniforms(keys(key, user_S)) * _START_WITHIN).astype(np.int64)
-    order_E, second_E = _by_second(shown.session_E, shown.slot_E, start_S)
-    return of_columns(column[order_E] for column in shown), second_E
+    ordered, second_E = blank(len(shown.note_E)), np.empty(len(shown.note_E), np.int64)
+    _by_second(shown, start_S, ordered, second_E)
+    return ordered, second_E
 
 
 def rows_of(shown: Impressions, user_E: NDArray[np.int32], time_E: NDArray[np.int64], first_session: int) -> Rows:
@@ -55,22 +56,31 @@ def _unpacked(responses_E: NDArray[np.uint8]) -> NDArray[np.bool_]:
     return bit_6E
 
 
+@numba.njit(cache=True, _nrt=False)
+def _count_seconds(
+    session_E: NDArray[np.int32], slot_E: NDArray[np.int16], start_S: NDArray[np.int64], upto: NDArray[np.int64]
+) -> None:
+    """Write how many impressions come before each second of the hour."""
+    for e in range(len(session_E)):
+        upto[start_S[session_E[e]] + SLOT_SECONDS * slot_E[e] + 1] += 1
+    for second in range(1, len(upto)):
+        upto[second] += upto[second - 1]
+
+
 @numba.njit(cache=True)
-def _by_second(
-    session_E: NDArray[np.int32], slot_E: NDArray[np.int16], start_S: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _by_second(shown: Impressions, start_S: NDArray[np.int64], out: Impressions, second_E: NDArray[np.int64]) -> None:
     """Sort impressions by second of the hour, equal ones as they are: a counting sort."""
-    upto, second_E = np.zeros(3_601, np.int64), np.empty(len(session_E), np.int64)
+    upto = np.zeros(3_601, np.int64)
+    _count_seconds(shown.session_E, shown.slot_E, start_S, upto)
+    session_E, note_E, slot_E, position_E, channel_E, propensity_E, responses_E, dwell_E = shown
+    to_session_E, to_note_E, to_slot_E, to_position_E, to_channel_E, to_propensity_E, to_responses_E, to_dwell_E = out
     for e in range(len(session_E)):
-        second_E[e] = start_S[session_E[e]] + SLOT_SECONDS * slot_E[e]
-        upto[second_E[e] + 1] += 1
-    upto = np.cumsum(upto)
-    order_E, sorted_E = np.empty(len(session_E), np.int64), np.empty(len(session_E), np.int64)
-    for e in range(len(session_E)):
-        at = upto[second_E[e]]
-        order_E[at], sorted_E[at] = e, second_E[e]
-        upto[second_E[e]] += 1
-    return order_E, sorted_E
+        second = start_S[session_E[e]] + SLOT_SECONDS * slot_E[e]
+        at = upto[second]
+        upto[second] += 1
+        second_E[at], to_session_E[at], to_note_E[at], to_slot_E[at] = second, session_E[e], note_E[e], slot_E[e]
+        to_position_E[at], to_channel_E[at], to_propensity_E[at] = position_E[e], channel_E[e], propensity_E[e]
+        to_responses_E[at], to_dwell_E[at] = responses_E[e], dwell_E[e]
 
 
 def event_log(rows: Rows) -> EventLog:

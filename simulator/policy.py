@@ -17,12 +17,14 @@ from simulator.board import draw
 from simulator.luck import bell, mix, uniform
 from simulator.response import KEY_WORD, NOISE, Cards, Model, affinity, click_logit
 from simulator.shelf import Shelf
+from simulator.spec import MAX_SLOTS, N_TOPICS
 from simulator.state import CLICKERS, EVER_CLICKED, FOLLOWED, HISTORY, NEWEST, State, has_seen
 
 CHANNELS = ("follow", "popular", "item-cf", "fresh", "explore", "random", "direct", "external")
 FOLLOW_CHANNEL, POPULAR, ITEM_CF, FRESH, EXPLORE, RANDOM, DIRECT, EXTERNAL = range(8)
 TABLE = 1024  # open-addressing set of a session's candidates; far above their number
 ROOM = 768  # candidates of a session
+_CEILING = 11.0  # logits; the ranker tells no difference above it, nor below it by 25.6
 
 
 class Candidates(NamedTuple):
@@ -30,12 +32,16 @@ class Candidates(NamedTuple):
 
     note_C: NDArray[np.int32]
     channel_C: NDArray[np.int8]
+    liking_C: NDArray[np.float32]
     rank_C: NDArray[np.uint16]
     order_C: NDArray[np.int16]
     spare_C: NDArray[np.int16]
     count_B: NDArray[np.int32]
     table: NDArray[np.int32]
     offered_C: NDArray[np.int32]
+    row_T: NDArray[np.float32]
+    chosen_K: NDArray[np.int64]
+    liking_K: NDArray[np.float32]
     n_1: NDArray[np.int64]
 
 
@@ -44,12 +50,16 @@ def room() -> Candidates:
     return Candidates(
         np.empty(ROOM, np.int32),
         np.empty(ROOM, np.int8),
+        np.empty(ROOM, np.float32),
         np.empty(ROOM, np.uint16),
         np.empty(ROOM, np.int16),
         np.empty(ROOM, np.int16),
-        np.zeros(512, np.int32),
+        np.zeros(128, np.int32),
         np.full(TABLE, -1, np.int32),
         np.empty(ROOM, np.int32),
+        np.empty(N_TOPICS, np.float32),
+        np.empty(MAX_SLOTS, np.int64),
+        np.empty(MAX_SLOTS, np.float32),
         np.zeros(1, np.int64),
     )
 
@@ -74,7 +84,7 @@ def pick(key: np.uint64, n: int) -> int:
     return int(((key >> np.uint64(32)) * np.uint64(n)) >> np.uint64(32))
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, _nrt=False)
 def _followed(  # noqa: PLR0913 - a kernel takes its arrays one by one
     state: State, oldest: int, user: int, key: np.uint64, tries: int, offered_C: NDArray[np.int32]
 ) -> int:
@@ -95,7 +105,7 @@ def _followed(  # noqa: PLR0913 - a kernel takes its arrays one by one
     return n
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, _nrt=False)
 def _walked(  # noqa: PLR0913 - a kernel takes its arrays one by one
     state: State, shelf: Shelf, user: int, key: np.uint64, tries: int, offered_C: NDArray[np.int32]
 ) -> int:
@@ -121,7 +131,7 @@ def _walked(  # noqa: PLR0913 - a kernel takes its arrays one by one
     return n
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, _nrt=False)
 def _from_board(cell_M: NDArray[np.int32], key: np.uint64, tries: int, offered_C: NDArray[np.int32]) -> int:
     """Draw uniformly from a board; return how many."""
     for i in range(tries):
@@ -129,7 +139,7 @@ def _from_board(cell_M: NDArray[np.int32], key: np.uint64, tries: int, offered_C
     return tries
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, _nrt=False)
 def _from_list(list_L: NDArray[np.int32], key: np.uint64, tries: int, offered_C: NDArray[np.int32]) -> int:
     """Draw from a list with a chance that falls as rank ** -1/2; return how many."""
     for i in range(tries):
@@ -138,7 +148,7 @@ def _from_list(list_L: NDArray[np.int32], key: np.uint64, tries: int, offered_C:
     return tries
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, _nrt=False)
 def _keep_new(
     found: Candidates, word_NW: NDArray[np.uint64], seen_B: NDArray[np.uint64], n_offered: int, channel: int
 ) -> None:
@@ -154,7 +164,7 @@ def _keep_new(
     found.n_1[0] = n
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, _nrt=False)
 def gather(  # noqa: PLR0913 - a kernel takes its arrays one by one
     found: Candidates, shelf: Shelf, cards: Cards, state: State, user: int, key: np.uint64, tries: int
 ) -> None:
@@ -171,41 +181,43 @@ def gather(  # noqa: PLR0913 - a kernel takes its arrays one by one
     _keep_new(found, word_NW, seen_B, n, POPULAR)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(cache=True, _nrt=False, error_model="numpy")
 def score(  # noqa: PLR0913 - a kernel takes its arrays one by one
     found: Candidates, model: Model, cards: Cards, row_T: NDArray[np.float32], user: int, key: np.uint64
 ) -> None:
-    """Rank the candidates by the true click logit plus noise keyed by (user, day, note), to 1/1024 of a logit."""
+    """Rank the candidates by the true click logit plus noise keyed by (user, day, note), to 1/160 of a logit."""
     weights, style_S, video_taste = model.weights, model.style_US[user], model.video_taste_U[user]
     ageing, second_share = model.ageing_U[user], np.float32(model.weights.second_share)
     card_NF, word_NW, note_C, rank_C = cards.card_NF, cards.word_NW, found.note_C, found.rank_C
+    liking_C = found.liking_C
     for c in range(found.n_1[0]):
         note = note_C[c]
         liking = affinity(row_T, style_S, second_share, card_NF, note)
         error = card_NF[note, NOISE] * bell(mix(key, word_NW[note, KEY_WORD]))
         total = click_logit(weights, liking, card_NF, note, video_taste, ageing) + error
-        rank_C[c] = np.uint16(65_535 - min(max(int((total + 40.0) * 1024.0), 0), 65_535))
+        liking_C[c] = liking
+        rank_C[c] = np.uint16(min(max(int((_CEILING - total) * 160.0), 0), 4_095))
     _sort(found)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, _nrt=False)
 def _sort(found: Candidates) -> None:
-    """Order the candidates by rank, equal ones as gathered: two passes of a counting sort over bytes."""
+    """Order the candidates by rank, equal ones as gathered: two passes of a counting sort over six bits."""
     n, rank_C, order_C, spare_C, count_B = found.n_1[0], found.rank_C, found.order_C, found.spare_C, found.count_B
     count_B[:] = 0
     for c in range(n):
-        count_B[rank_C[c] & 255] += 1
-        count_B[256 + (rank_C[c] >> 8)] += 1
+        count_B[rank_C[c] & 63] += 1
+        count_B[64 + (rank_C[c] >> 6)] += 1
     low, high = 0, 0
-    for b in range(256):
-        n_low, n_high = count_B[b], count_B[256 + b]
-        count_B[b], count_B[256 + b] = low, high
+    for b in range(64):
+        n_low, n_high = count_B[b], count_B[64 + b]
+        count_B[b], count_B[64 + b] = low, high
         low, high = low + n_low, high + n_high
     for c in range(n):
-        b = rank_C[c] & 255
+        b = rank_C[c] & 63
         spare_C[count_B[b]] = c
         count_B[b] += 1
     for i in range(n):
-        b = 256 + (rank_C[spare_C[i]] >> 8)
+        b = 64 + (rank_C[spare_C[i]] >> 6)
         order_C[count_B[b]] = spare_C[i]
         count_B[b] += 1

@@ -25,6 +25,9 @@ _LIKE, _FOLLOW = 0, 4  # among them
 APPEAL, AGE, IS_VIDEO, NOISE, TOPIC, SECOND = range(STYLE, STYLE + 6)
 FIELDS, KEY_WORD = 16, 7
 
+_LESS_THAN = 1.0 / (1.0 + np.exp(-(np.arange(64) - 31.0)))  # above sigmoid(x) for x + 32 in [i, i + 1)
+_LESS_THAN[0], _LESS_THAN[-1] = 1.0, 1.0
+
 
 class Weights(NamedTuple):
     """The numbers of the response model."""
@@ -106,7 +109,7 @@ def fill_cards(cards: Cards, truth: NoteTruth, *, first: int = 0) -> None:
     cards.word_NW[rows, KEY_WORD] = truth.key_N
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, _nrt=False)
 def topic_affinities(
     taste_D: NDArray[np.float32], topic_DT: NDArray[np.float32], mean: float, out_T: NDArray[np.float32]
 ) -> None:
@@ -154,12 +157,14 @@ def sigmoid(x: float) -> float:
     return float(1.0 / (1.0 + np.exp(-x)))
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(cache=True, _nrt=False, error_model="numpy")
 def answer(
     weights: Weights, odds_R: NDArray[np.float64], logit: float, liking: float, key: np.uint64
 ) -> tuple[int, float]:
     """Draw the responses to an examined note as a bit mask, and the dwell in seconds."""
-    if uniform(mix(key, np.uint64(0))) >= sigmoid(logit):
+    luck = uniform(mix(key, np.uint64(0)))
+    # Most luck is above any click rate of this order: that is cheaper to see than the exponential.
+    if luck >= _LESS_THAN[min(max(int(logit + 32.0), 0), 63)] or luck >= sigmoid(logit):
         return _pass_by(weights, odds_R[_LIKE], liking, key)
     mask, odds = CLICK, np.exp(weights.engage_slope * liking)
     for r in range(N_ENGAGE):
@@ -172,7 +177,7 @@ def answer(
     return mask, np.exp(weights.dwell_log_mean + 0.25 * liking + spread)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(cache=True, _nrt=False, error_model="numpy")
 def _pass_by(weights: Weights, like_odds: float, liking: float, key: np.uint64) -> tuple[int, float]:
     """Draw what comes without a click, where the preset knows such a thing: a like now and then, a glance."""
     mask, dwell = 0, 0.0

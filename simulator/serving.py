@@ -13,6 +13,7 @@ from simulator.board import draw
 from simulator.luck import bell, mix, uniform
 from simulator.policy import DIRECT, EXPLORE, EXTERNAL, FRESH, RANDOM, Candidates, claim, gather, score
 from simulator.response import CLICK, COMMENT, KEY_WORD, LIKE, affinity, answer, click_logit, topic_affinities
+from simulator.spec import N_TOPICS
 from simulator.state import NEWEST, has_seen
 from simulator.tick import Impressions, Rules, Tick, joined
 
@@ -22,7 +23,7 @@ _COMMENT_IN_RING = 0.3  # chance that a member comments on a ring mate's note
 _RING, _LENGTH, _SLOTS = 500, 501, 502  # what a key is mixed with; channels and pages have the numbers below
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, _nrt=False)
 def n_examined(examine: float, key: np.uint64, page_size: int) -> int:
     """Draw how many slots of a page the user looks at: a geometric cascade from the top (Craswell et al. 2008)."""
     if examine >= 1.0:
@@ -30,7 +31,7 @@ def n_examined(examine: float, key: np.uint64, page_size: int) -> int:
     return min(1 + int(np.log(uniform(key)) / np.log(examine)), page_size)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, _nrt=False)
 def n_wanted(rules: Rules, patience: float, key: np.uint64) -> int:
     """Draw how many slots the user has time for: log-normal, in whole pages where the preset says so."""
     n = int(np.exp(patience + rules.length_log_sd * bell(key))) + 1
@@ -51,7 +52,7 @@ def _next_of(channel_C: NDArray[np.int8], order_C: NDArray[np.int16], n: int, st
     return at
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, _nrt=False)
 def _fill(rules: Rules, found: Candidates, chosen_K: NDArray[np.int64]) -> int:
     """Merge with quotas: fresh notes keep some slots of each page, the rest go by rank. Return the number filled."""
     channel_C, order_C, n, page_size = found.channel_C, found.order_C, found.n_1[0], rules.page_size
@@ -71,7 +72,7 @@ def _fill(rules: Rules, found: Candidates, chosen_K: NDArray[np.int64]) -> int:
     return len(chosen_K)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, _nrt=False)
 def _plan(  # noqa: PLR0913 - a kernel takes its arrays one by one
     tick: Tick, found: Candidates, chosen_K: NDArray[np.int64], user: int, key: np.uint64, out: Impressions, row: int
 ) -> None:
@@ -79,11 +80,14 @@ def _plan(  # noqa: PLR0913 - a kernel takes its arrays one by one
     note_E, channel_E, propensity_E = out.note_E, out.channel_E, out.propensity_E
     seen_B, table, word_NW = tick.state.seen_UB[user], found.table, tick.cards.word_NW
     note_C, channel_C, cell_M = found.note_C, found.channel_C, tick.state.pool.cell_M
+    liking_C, liking_K, row_T, card_NF = found.liking_C, found.liking_K, found.row_T, tick.cards.card_NF
+    style_S, second_share = tick.model.style_US[user], np.float32(tick.model.weights.second_share)
     random_share, uniform_share = tick.rules.random_share, tick.rules.random_share + tick.rules.explore_share
     propensity = np.float32(1.0 / tick.state.pool.n_1[0])
     for k in range(len(chosen_K)):
         c = chosen_K[k]
         note_E[row + k], channel_E[row + k], propensity_E[row + k] = note_C[c], channel_C[c] + _TAKEN, np.nan
+        liking_K[k] = liking_C[c]
         slot_key = mix(key, np.uint64(k))
         lot = uniform(slot_key)
         if lot < uniform_share:
@@ -91,20 +95,21 @@ def _plan(  # noqa: PLR0913 - a kernel takes its arrays one by one
             if not has_seen(seen_B, word_NW[note, KEY_WORD]) and claim(table, note):
                 note_E[row + k], propensity_E[row + k] = note, propensity
                 channel_E[row + k] = RANDOM if lot < random_share else EXPLORE
+                liking_K[k] = affinity(row_T, style_S, second_share, card_NF, note)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(cache=True, _nrt=False, error_model="numpy")
 def _read(  # noqa: PLR0913 - a kernel takes its arrays one by one
-    tick: Tick, row_T: NDArray[np.float32], user: int, place: tuple[int, int], out: Impressions, row: int, n: int
+    tick: Tick, liking_K: NDArray[np.float32], user: int, place: tuple[int, int], out: Impressions, row: int, n: int
 ) -> int:
     """Let the user look at `n` slots page by page and answer; `place` is (session, first slot).
 
     Returns how many were shown: who finds nothing to click on a page may leave.
     """
     session, first_slot = place
-    weights, odds_R, style_S = tick.model.weights, tick.model.engage_odds_R, tick.model.style_US[user]
+    weights, odds_R = tick.model.weights, tick.model.engage_odds_R
     video_taste, ageing = tick.model.video_taste_U[user], tick.model.ageing_U[user]
-    second_share, card_NF, word_NW = np.float32(weights.second_share), tick.cards.card_NF, tick.cards.word_NW
+    card_NF, word_NW = tick.cards.card_NF, tick.cards.word_NW
     note_E, responses_E, dwell_E, slot_E = out.note_E, out.responses_E, out.dwell_E, out.slot_E
     position_E, session_E, page_size, boredom = out.position_E, out.session_E, tick.rules.page_size, tick.rules.boredom
     read_key, respond_key = mix(tick.luck.read, np.uint64(user)), mix(tick.luck.respond, np.uint64(user))
@@ -120,7 +125,7 @@ def _read(  # noqa: PLR0913 - a kernel takes its arrays one by one
         responses_E[e], dwell_E[e] = 0, 0.0
         if position < n_read:
             note = note_E[e]
-            liking = affinity(row_T, style_S, second_share, card_NF, note)
+            liking = liking_K[k]
             logit = click_logit(weights, liking, card_NF, note, video_taste, ageing)
             key = mix(respond_key, word_NW[note, KEY_WORD])
             responses_E[e], dwell_E[e] = answer(weights, odds_R, logit, liking, key)
@@ -128,7 +133,7 @@ def _read(  # noqa: PLR0913 - a kernel takes its arrays one by one
     return n
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, _nrt=False)
 def _open_mates(  # noqa: PLR0913 - a kernel takes its arrays one by one
     tick: Tick, found: Candidates, user: int, session: int, key: np.uint64, out: Impressions, row: int
 ) -> int:
@@ -153,7 +158,7 @@ def _open_mates(  # noqa: PLR0913 - a kernel takes its arrays one by one
     return n
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, _nrt=False)
 def serve_block(
     tick: Tick, found: Candidates, user_S: NDArray[np.int32], first: int, out: Impressions
 ) -> tuple[int, int]:
@@ -162,7 +167,7 @@ def serve_block(
     One loop on purpose: a call for each session would copy the tick's many arrays to it.
     """
     rules, model, habits, luck = tick.rules, tick.model, tick.habits, tick.luck
-    row_T, chosen_K = np.empty(model.topic_DT.shape[1], np.float32), np.empty(rules.max_slots, np.int64)
+    row_T, chosen_K = found.row_T, found.chosen_K
     row, s, capacity = 0, first, rules.max_slots + rules.opened
     while s < len(user_S) and row + capacity <= len(out.note_E):
         user = user_S[s]
@@ -178,7 +183,7 @@ def serve_block(
         score(found, model, tick.cards, row_T, user, mix(luck.rank, np.uint64(user)))
         n_filled = _fill(rules, found, chosen_K[:wanted])
         _plan(tick, found, chosen_K[:n_filled], user, mix(serve_key, np.uint64(_SLOTS)), out, row + n)
-        n += _read(tick, row_T, user, (s, n), out, row + n, n_filled)
+        n += _read(tick, found.liking_K, user, (s, n), out, row + n, n_filled)
         row, s = row + n, s + 1
     return s, row
 
@@ -195,14 +200,15 @@ def serve(tick: Tick, user_S: NDArray[np.int32], found: Candidates, scratch: Imp
 @numba.njit(cache=True)
 def show_slates(tick: Tick, user_Q: NDArray[np.int32], ids_QK: NDArray[np.int32], out: Impressions) -> int:
     """Show given slates page by page, examined and answered as the platform's own are; return the rows used."""
-    model = tick.model
-    row_T = np.empty(model.topic_DT.shape[1], np.float32)
+    model, card_NF, second_share = tick.model, tick.cards.card_NF, np.float32(tick.model.weights.second_share)
+    row_T, liking_K = np.empty(N_TOPICS, np.float32), np.empty(ids_QK.shape[1], np.float32)
     row = 0
     for q in range(len(user_Q)):
-        n_slots = int((ids_QK[q] >= 0).sum())
-        out.note_E[row : row + n_slots] = ids_QK[q, :n_slots]
-        out.channel_E[row : row + n_slots] = EXTERNAL
-        out.propensity_E[row : row + n_slots] = np.nan
-        topic_affinities(model.taste_UD[user_Q[q]], model.topic_DT, model.topic_mean, row_T)
-        row += _read(tick, row_T, user_Q[q], (q, 0), out, row, n_slots)
+        user, n_slots = user_Q[q], int((ids_QK[q] >= 0).sum())
+        topic_affinities(model.taste_UD[user], model.topic_DT, model.topic_mean, row_T)
+        for k in range(n_slots):
+            liking_K[k] = affinity(row_T, model.style_US[user], second_share, card_NF, ids_QK[q, k])
+            out.note_E[row + k], out.channel_E[row + k] = ids_QK[q, k], EXTERNAL
+            out.propensity_E[row + k] = np.nan
+        row += _read(tick, liking_K, user, (q, 0), out, row, n_slots)
     return row

@@ -113,4 +113,3 @@ def _own_code() -> str:
     for path in sorted(path for path in folder.rglob("*") if path.suffix in (".py", ".json")):
         digest.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
     return digest.hexdigest()
-

@@ -13,6 +13,7 @@ from typing import Any, Literal
 N_CATEGORIES = 20
 TOPICS_PER_CATEGORY = 12
 N_TOPICS = N_CATEGORIES * TOPICS_PER_CATEGORY
+MAX_SLOTS = 200  # eight seconds each: a session ends within its hour
 
 Preset = Literal["note-feed", "single-column"]
 
@@ -66,8 +67,8 @@ class Logging:
     page_size: int = 10
     max_slots: int = 200  # of a session
     whole_pages: bool = True  # the last page is shown whole; else slot by slot until the user leaves
-    tries: int = 10  # candidates a channel draws for a session, and on top of that
-    tries_per_slot: float = 0.5  # for each slot that the session is going to have
+    tries: int = 8  # candidates a channel draws for a session, and on top of that
+    tries_per_slot: float = 0.4  # for each slot that the session is going to have
     fresh_slots: int = 2  # of each page, kept for notes below the guarantee
     fresh_guarantee: int = 100  # impressions within 24 h
     explore_share: float = 0.04  # of slots, uniform over the pool, propensity known
@@ -190,7 +191,7 @@ _RANGES: tuple[tuple[str, str, float, float], ...] = (
     ("text_alignment", "affinity", 0.0, 1.0),
     ("note_jitter", "affinity", 0.0, 1.0),
     ("page_size", "logging", 1, 100),
-    ("max_slots", "logging", 1, 200),  # eight seconds each: a session ends within its hour
+    ("max_slots", "logging", 1, MAX_SLOTS),
     ("fresh_slots", "logging", 0, 50),
     ("fresh_guarantee", "logging", 0, _INFINITY),
     ("explore_share", "logging", 0.0, 0.5),

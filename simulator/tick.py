@@ -119,4 +119,6 @@ def blank(n: int) -> Impressions:
 
 def joined(parts: list[Impressions]) -> Impressions:
     """Return the impressions of successive sessions as one."""
+    if len(parts) == 1:
+        return parts[0]
     return of_columns([np.concatenate(columns) for columns in zip(*parts, strict=True)])
