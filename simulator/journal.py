@@ -11,6 +11,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.kernel import kernel
 from simulator.luck import keys, uniforms
 from simulator.policy import CHANNELS
 from simulator.schema import EVENT_COLUMNS, RESPONSES, EventLog, Follows
@@ -56,7 +57,7 @@ def _unpacked(responses_E: NDArray[np.uint8]) -> NDArray[np.bool_]:
     return bit_6E
 
 
-@numba.njit(cache=True, _nrt=False)
+@kernel
 def _count_seconds(
     session_E: NDArray[np.int32], slot_E: NDArray[np.int16], start_S: NDArray[np.int64], upto: NDArray[np.int64]
 ) -> None:

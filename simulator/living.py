@@ -11,7 +11,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.luck import day_keys, mix, poisson, uniform
+from simulator.luck import day_keys, keys, mix, poisson, uniform
 from simulator.population import People
 from simulator.schema import DAY_SECONDS
 from simulator.shelf import HOUR_SECONDS
@@ -28,7 +28,7 @@ _PRIOR_SHOWN = 20  # impressions at the neutral rate that every visit is credite
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sessions:
-    """The sessions of one day, in order of hour, then user; two visits in one hour are one."""
+    """The sessions of one day by hour, each hour in an order that says nothing; two visits in one hour are one."""
 
     user_S: NDArray[np.int32]
     start_H1: NDArray[np.int64]  # those of hour h are start_H1[h] <= s < start_H1[h + 1]
@@ -46,14 +46,17 @@ def returning(spec: Living, people: People, state: State, seed: int, day: int) -
     neutral one; who joins today comes in the hour after joining, and not otherwise.
     """
     n_present = int(np.searchsorted(people.joined_time_U, (day + 1) * DAY_SECONDS))
-    keys_3 = day_keys(seed, ("come", "sessions", "hour"), day)
+    keys_4 = day_keys(seed, ("come", "sessions", "hour", "order"), day)
     hours_U = np.zeros(n_present, np.int32)
     drive_2 = np.array([spec.weekday[day % len(spec.weekday)], spec.return_slope])
-    _plan_visits(people.activity_U, state.visit_U3, drive_2, spec.neutral_ctr, spec.more_sessions, keys_3, hours_U)
+    more_U = spec.more_sessions * np.exp(people.patience_U - spec.length_log_median)
+    _plan_visits(people.activity_U, more_U, state.visit_U3, drive_2, spec.neutral_ctr, keys_4, hours_U)
     new_U = np.arange(np.searchsorted(people.joined_time_U, max(day * DAY_SECONDS, 1)), n_present)
     join_hour_U = people.joined_time_U[new_U] % DAY_SECONDS // HOUR_SECONDS
     hours_U[new_U] = np.where(join_hour_U < 23, 2 << join_hour_U, 0)
-    return Sessions(*_by_hour(hours_U))
+    user_S, start_H1 = _by_hour(hours_U)
+    hour_S = np.repeat(np.arange(24), np.diff(start_H1))
+    return Sessions(user_S[np.lexsort((keys(keys_4[3], user_S), hour_S))], start_H1)
 
 
 @numba.njit(cache=True)
@@ -65,21 +68,21 @@ def hour_of(luck: float) -> int:
 @numba.njit(cache=True, error_model="numpy")
 def _plan_visits(  # noqa: PLR0913 - a kernel takes its arrays one by one
     activity_U: NDArray[np.float64],
+    more_U: NDArray[np.float64],
     visit_U3: NDArray[np.int32],
     drive_2: NDArray[np.float64],
     neutral: float,
-    more: float,
-    keys_3: NDArray[np.uint64],
+    keys_4: NDArray[np.uint64],
     hours_U: NDArray[np.int32],
 ) -> None:
     """Write the hours at which each user comes as bits."""
     for user in range(len(hours_U)):
         liked = (visit_U3[user, PLEASED] + _PRIOR_SHOWN * neutral) / (visit_U3[user, SHOWN] + _PRIOR_SHOWN)
         logit = activity_U[user] + drive_2[0] + drive_2[1] * (liked / neutral - 1.0)
-        if uniform(mix(keys_3[0], np.uint64(user))) >= 1.0 / (1.0 + np.exp(-logit)):
+        if uniform(mix(keys_4[0], np.uint64(user))) >= 1.0 / (1.0 + np.exp(-logit)):
             continue
-        n = 1 + poisson(uniform(mix(keys_3[1], np.uint64(user))), more)
-        hour_key = mix(keys_3[2], np.uint64(user))
+        n = 1 + poisson(uniform(mix(keys_4[1], np.uint64(user))), more_U[user])
+        hour_key = mix(keys_4[2], np.uint64(user))
         for turn in range(n):
             hours_U[user] |= 1 << hour_of(uniform(mix(hour_key, np.uint64(turn))))
 

@@ -18,6 +18,8 @@ from simulator.population import STYLE, Creators
 from simulator.schema import DAY_SECONDS
 from simulator.spec import N_CATEGORIES, TOPICS_PER_CATEGORY, Affinity
 
+_AUTHORS_QUALITY = 0.4  # share of the variance of a note's quality that is its author's
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NoteTruth:
@@ -66,7 +68,9 @@ def note_truth(
     second_N = np.where(luck("mixes") < 0.5, _pick_topic(creators, author_N, luck("second")), topic_N)
     jitter_NS = np.stack([_normal(luck(f"style/{s}")) for s in range(STYLE)], axis=1)
     style_NS = np.sqrt(1.0 - spec.note_jitter) * creators.style_AS[author_N] + np.sqrt(spec.note_jitter) * jitter_NS
-    quality_N = np.sqrt(0.5) * creators.quality_A[author_N] + np.sqrt(0.5) * _normal(luck("quality"))
+    quality_N = np.sqrt(_AUTHORS_QUALITY) * creators.quality_A[author_N] + np.sqrt(1.0 - _AUTHORS_QUALITY) * _normal(
+        luck("quality")
+    )
     label_N = topic_N // TOPICS_PER_CATEGORY
     label_N = np.where(luck("label") < 0.1, luck("wrong-label") * N_CATEGORIES, label_N)
     return NoteTruth(

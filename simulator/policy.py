@@ -14,14 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.board import draw
+from simulator.kernel import kernel
 from simulator.luck import bell, mix, uniform
 from simulator.response import KEY_WORD, NOISE, Cards, Model, affinity, click_logit
 from simulator.shelf import Shelf
 from simulator.spec import MAX_SLOTS, N_TOPICS
 from simulator.state import CLICKERS, EVER_CLICKED, FOLLOWED, HISTORY, NEWEST, State, has_seen
 
-CHANNELS = ("follow", "popular", "item-cf", "fresh", "explore", "random", "direct", "external")
-FOLLOW_CHANNEL, POPULAR, ITEM_CF, FRESH, EXPLORE, RANDOM, DIRECT, EXTERNAL = range(8)
+CHANNELS = ("follow", "popular", "item-cf", "recent", "fresh", "explore", "random", "direct", "external")
+FOLLOW_CHANNEL, POPULAR, ITEM_CF, RECENT, FRESH, EXPLORE, RANDOM, DIRECT, EXTERNAL = range(9)
 TABLE = 1024  # open-addressing set of a session's candidates; far above their number
 ROOM = 768  # candidates of a session
 _CEILING = 11.0  # logits; the ranker tells no difference above it, nor below it by 25.6
@@ -84,7 +85,7 @@ def pick(key: np.uint64, n: int) -> int:
     return int(((key >> np.uint64(32)) * np.uint64(n)) >> np.uint64(32))
 
 
-@numba.njit(cache=True, _nrt=False)
+@kernel
 def _followed(  # noqa: PLR0913 - a kernel takes its arrays one by one
     state: State, oldest: int, user: int, key: np.uint64, tries: int, offered_C: NDArray[np.int32]
 ) -> int:
@@ -105,7 +106,7 @@ def _followed(  # noqa: PLR0913 - a kernel takes its arrays one by one
     return n
 
 
-@numba.njit(cache=True, _nrt=False)
+@kernel
 def _walked(  # noqa: PLR0913 - a kernel takes its arrays one by one
     state: State, shelf: Shelf, user: int, key: np.uint64, tries: int, offered_C: NDArray[np.int32]
 ) -> int:
@@ -131,7 +132,7 @@ def _walked(  # noqa: PLR0913 - a kernel takes its arrays one by one
     return n
 
 
-@numba.njit(cache=True, _nrt=False)
+@kernel
 def _from_board(cell_M: NDArray[np.int32], key: np.uint64, tries: int, offered_C: NDArray[np.int32]) -> int:
     """Draw uniformly from a board; return how many."""
     for i in range(tries):
@@ -139,16 +140,29 @@ def _from_board(cell_M: NDArray[np.int32], key: np.uint64, tries: int, offered_C
     return tries
 
 
-@numba.njit(cache=True, _nrt=False)
-def _from_list(list_L: NDArray[np.int32], key: np.uint64, tries: int, offered_C: NDArray[np.int32]) -> int:
-    """Draw from a list with a chance that falls as rank ** -1/2; return how many."""
+@kernel
+def _popular(  # noqa: PLR0913 - a kernel takes its arrays one by one
+    state: State, shelf: Shelf, user: int, key: np.uint64, tries: int, offered_C: NDArray[np.int32]
+) -> int:
+    """Draw from what is popular, by turns overall and in the category of a note that the user clicked.
+
+    The chance of a note falls as its rank ** -2/3. Returns how many were drawn.
+    """
+    history_R, popular_G, popular_CG = state.history_UR[user], shelf.popular_G, shelf.popular_CG
+    n_popular_C, label_N, held, n = shelf.n_popular_C, shelf.label_N, min(state.n_history_U[user], HISTORY), 0
     for i in range(tries):
-        luck = uniform(mix(key, np.uint64(i)))
-        offered_C[i] = list_L[int(luck * luck * len(list_L))]
-    return tries
+        draw_key = mix(key, np.uint64(i))
+        category = label_N[history_R[pick(draw_key, held)]] if held > 0 and i & 1 else -1
+        luck = uniform(mix(draw_key, np.uint64(1)))
+        if category >= 0 and n_popular_C[category] > 0:
+            offered_C[n] = popular_CG[category, int(luck * luck * luck * n_popular_C[category])]
+        else:
+            offered_C[n] = popular_G[int(luck * luck * luck * len(popular_G))]
+        n += 1
+    return n
 
 
-@numba.njit(cache=True, _nrt=False)
+@kernel
 def _keep_new(
     found: Candidates, word_NW: NDArray[np.uint64], seen_B: NDArray[np.uint64], n_offered: int, channel: int
 ) -> None:
@@ -164,24 +178,33 @@ def _keep_new(
     found.n_1[0] = n
 
 
-@numba.njit(cache=True, _nrt=False)
+@kernel
 def gather(  # noqa: PLR0913 - a kernel takes its arrays one by one
-    found: Candidates, shelf: Shelf, cards: Cards, state: State, user: int, key: np.uint64, tries: int
+    found: Candidates,
+    shelf: Shelf,
+    cards: Cards,
+    state: State,
+    user: int,
+    key: np.uint64,
+    tries: int,
 ) -> None:
     """Let every channel offer its candidates; the first to offer a note has it."""
-    seen_B, word_NW, offered_C, cell_M = state.seen_UB[user], cards.word_NW, found.offered_C, state.fresh.cell_M
+    seen_B, word_NW, offered_C = state.seen_UB[user], cards.word_NW, found.offered_C
     n = _followed(state, shelf.oldest, user, mix(key, np.uint64(FOLLOW_CHANNEL)), tries, offered_C)
     _keep_new(found, word_NW, seen_B, n, FOLLOW_CHANNEL)
-    n = _walked(state, shelf, user, mix(key, np.uint64(ITEM_CF)), tries, offered_C)
+    n = _walked(state, shelf, user, mix(key, np.uint64(ITEM_CF)), 2 * tries, offered_C)
     _keep_new(found, word_NW, seen_B, n, ITEM_CF)
     if state.fresh.n_1[0] > 0:
-        n = _from_board(cell_M, mix(key, np.uint64(FRESH)), tries, offered_C)
+        n = _from_board(state.fresh.cell_M, mix(key, np.uint64(FRESH)), tries // 2, offered_C)
         _keep_new(found, word_NW, seen_B, n, FRESH)
-    n = _from_list(shelf.popular_G, mix(key, np.uint64(POPULAR)), 2 * tries, offered_C)
+    if state.young.n_1[0] > 0:
+        n = _from_board(state.young.cell_M, mix(key, np.uint64(RECENT)), tries // 6, offered_C)
+        _keep_new(found, word_NW, seen_B, n, RECENT)
+    n = _popular(state, shelf, user, mix(key, np.uint64(POPULAR)), 2 * tries, offered_C)
     _keep_new(found, word_NW, seen_B, n, POPULAR)
 
 
-@numba.njit(cache=True, _nrt=False, error_model="numpy")
+@kernel
 def score(  # noqa: PLR0913 - a kernel takes its arrays one by one
     found: Candidates, model: Model, cards: Cards, row_T: NDArray[np.float32], user: int, key: np.uint64
 ) -> None:
@@ -200,7 +223,7 @@ def score(  # noqa: PLR0913 - a kernel takes its arrays one by one
     _sort(found)
 
 
-@numba.njit(cache=True, _nrt=False)
+@kernel
 def _sort(found: Candidates) -> None:
     """Order the candidates by rank, equal ones as gathered: two passes of a counting sort over six bits."""
     n, rank_C, order_C, spare_C, count_B = found.n_1[0], found.rank_C, found.order_C, found.spare_C, found.count_B

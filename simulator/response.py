@@ -12,6 +12,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.kernel import kernel
 from simulator.luck import bell, mix, uniform
 from simulator.notes import NoteTruth
 from simulator.population import STYLE, Population
@@ -109,7 +110,7 @@ def fill_cards(cards: Cards, truth: NoteTruth, *, first: int = 0) -> None:
     cards.word_NW[rows, KEY_WORD] = truth.key_N
 
 
-@numba.njit(cache=True, _nrt=False)
+@kernel
 def topic_affinities(
     taste_D: NDArray[np.float32], topic_DT: NDArray[np.float32], mean: float, out_T: NDArray[np.float32]
 ) -> None:
@@ -157,7 +158,7 @@ def sigmoid(x: float) -> float:
     return float(1.0 / (1.0 + np.exp(-x)))
 
 
-@numba.njit(cache=True, _nrt=False, error_model="numpy")
+@kernel
 def answer(
     weights: Weights, odds_R: NDArray[np.float64], logit: float, liking: float, key: np.uint64
 ) -> tuple[int, float]:
@@ -177,7 +178,7 @@ def answer(
     return mask, np.exp(weights.dwell_log_mean + 0.25 * liking + spread)
 
 
-@numba.njit(cache=True, _nrt=False, error_model="numpy")
+@kernel
 def _pass_by(weights: Weights, like_odds: float, liking: float, key: np.uint64) -> tuple[int, float]:
     """Draw what comes without a click, where the preset knows such a thing: a like now and then, a glance."""
     mask, dwell = 0, 0.0

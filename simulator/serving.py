@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.board import draw
+from simulator.kernel import kernel
 from simulator.luck import bell, mix, uniform
 from simulator.policy import DIRECT, EXPLORE, EXTERNAL, FRESH, RANDOM, Candidates, claim, gather, score
 from simulator.response import CLICK, COMMENT, KEY_WORD, LIKE, affinity, answer, click_logit, topic_affinities
@@ -23,7 +24,7 @@ _COMMENT_IN_RING = 0.3  # chance that a member comments on a ring mate's note
 _RING, _LENGTH, _SLOTS = 500, 501, 502  # what a key is mixed with; channels and pages have the numbers below
 
 
-@numba.njit(cache=True, _nrt=False)
+@kernel
 def n_examined(examine: float, key: np.uint64, page_size: int) -> int:
     """Draw how many slots of a page the user looks at: a geometric cascade from the top (Craswell et al. 2008)."""
     if examine >= 1.0:
@@ -31,7 +32,7 @@ def n_examined(examine: float, key: np.uint64, page_size: int) -> int:
     return min(1 + int(np.log(uniform(key)) / np.log(examine)), page_size)
 
 
-@numba.njit(cache=True, _nrt=False)
+@kernel
 def n_wanted(rules: Rules, patience: float, key: np.uint64) -> int:
     """Draw how many slots the user has time for: log-normal, in whole pages where the preset says so."""
     n = int(np.exp(patience + rules.length_log_sd * bell(key))) + 1
@@ -40,21 +41,24 @@ def n_wanted(rules: Rules, patience: float, key: np.uint64) -> int:
     return min(n, rules.max_slots)
 
 
-@numba.njit(cache=True, inline="always")
-def _next_of(channel_C: NDArray[np.int8], order_C: NDArray[np.int16], n: int, start: int, only_fresh: bool) -> int:
-    """Return the next place in the ranked list that is free, and fresh where that is asked; n where there is none."""
+@kernel
+def _next_of(channel_C: NDArray[np.int8], order_C: NDArray[np.int16], n: int, start: int, fresh: bool) -> int:
+    """Return the next place in the ranked list that is free, of the fresh channel or of another; n if there is none."""
     at = start
     while at < n:
         channel = channel_C[order_C[at]]
-        if channel >= 0 and (channel == FRESH or not only_fresh):
+        if channel >= 0 and (channel == FRESH) == fresh:
             break
         at += 1
     return at
 
 
-@numba.njit(cache=True, _nrt=False)
+@kernel
 def _fill(rules: Rules, found: Candidates, chosen_K: NDArray[np.int64]) -> int:
-    """Merge with quotas: fresh notes keep some slots of each page, the rest go by rank. Return the number filled."""
+    """Merge with quotas: fresh notes have some slots of each page and no others, the rest go by rank.
+
+    Returns the number filled: where a kind runs out, the other takes its slots.
+    """
     channel_C, order_C, n, page_size = found.channel_C, found.order_C, found.n_1[0], rules.page_size
     best, best_fresh, n_fresh = 0, 0, 0
     for k in range(len(chosen_K)):
@@ -66,13 +70,15 @@ def _fill(rules: Rules, found: Candidates, chosen_K: NDArray[np.int64]) -> int:
         if at == n:
             at = best = _next_of(channel_C, order_C, n, best, False)
         if at == n:
+            at = best_fresh = _next_of(channel_C, order_C, n, best_fresh, True)
+        if at == n:
             return k
         chosen_K[k] = order_C[at]
         channel_C[order_C[at]] -= _TAKEN
     return len(chosen_K)
 
 
-@numba.njit(cache=True, _nrt=False)
+@kernel
 def _plan(  # noqa: PLR0913 - a kernel takes its arrays one by one
     tick: Tick, found: Candidates, chosen_K: NDArray[np.int64], user: int, key: np.uint64, out: Impressions, row: int
 ) -> None:
@@ -98,7 +104,7 @@ def _plan(  # noqa: PLR0913 - a kernel takes its arrays one by one
                 liking_K[k] = affinity(row_T, style_S, second_share, card_NF, note)
 
 
-@numba.njit(cache=True, _nrt=False, error_model="numpy")
+@kernel
 def _read(  # noqa: PLR0913 - a kernel takes its arrays one by one
     tick: Tick, liking_K: NDArray[np.float32], user: int, place: tuple[int, int], out: Impressions, row: int, n: int
 ) -> int:
@@ -133,7 +139,7 @@ def _read(  # noqa: PLR0913 - a kernel takes its arrays one by one
     return n
 
 
-@numba.njit(cache=True, _nrt=False)
+@kernel
 def _open_mates(  # noqa: PLR0913 - a kernel takes its arrays one by one
     tick: Tick, found: Candidates, user: int, session: int, key: np.uint64, out: Impressions, row: int
 ) -> int:
@@ -158,7 +164,7 @@ def _open_mates(  # noqa: PLR0913 - a kernel takes its arrays one by one
     return n
 
 
-@numba.njit(cache=True, _nrt=False)
+@kernel
 def serve_block(
     tick: Tick, found: Candidates, user_S: NDArray[np.int32], first: int, out: Impressions
 ) -> tuple[int, int]:

@@ -15,6 +15,8 @@ from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 
+from pydantic import JsonValue
+
 from simulator.checkpoint import restore, save
 from simulator.crew import Crew, Nobody, live_hour, processes
 from simulator.dataset import DatasetWriter, Manifest
@@ -54,7 +56,8 @@ def simulate(
     spec: WorldSpec, out: Path, *, seed: int, running: Running = Running(), progress: Progress | None = None
 ) -> Manifest:
     """Simulate a world and write its dataset folder at `out`, which must not exist; go on with one that was killed."""
-    origin = {"world": spec.name, "seed": seed, "version": version("coldrecall"), "spec": spec.as_dict()}
+    origin: dict[str, JsonValue] = {"world": spec.name, "seed": seed, "spec": spec.as_dict()}
+    origin["version"] = version("coldrecall")
     key = hashlib.sha256(json.dumps([origin, _own_code()], sort_keys=True).encode()).hexdigest()
     with DatasetWriter.open(out, name=spec.name, origin=origin, texts=running.texts, key=key) as writer:
         checkpoint = _latest(writer)

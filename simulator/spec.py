@@ -30,7 +30,7 @@ class Affinity:
 
     text_alignment: float = 0.6
     n_personas: int = 40
-    topics_per_persona: int = 8
+    topics_per_persona: int = 5
     second_topic_share: float = 0.25  # weight of a note's second topic
     note_jitter: float = 0.2  # share of a note's style that is not its author's
 
@@ -39,16 +39,14 @@ class Affinity:
 class Responding:
     """Logits of the responses to an examined note; slopes are per standard deviation of affinity."""
 
-    click_bias: float = -3.95
+    click_bias: float = -5.0
     click_slope: float = 1.3
-    quality_slope: float = 0.8
+    quality_slope: float = 1.15
     video_slope: float = 0.4
-    ageing: float = (
-        0.6  # power-law ageing: click odds fall as (1 + age / day) ** -(ageing x the user's novelty seeking)
-    )
+    ageing: float = 0.25  # power law: click odds fall as (1 + days) ** -(ageing x the user's novelty seeking)
     novelty_log_sd: float = 0.5  # spread of users' novelty seeking, whose median is 1
     engage_slope: float = 0.8
-    like_bias: float = -3.3
+    like_bias: float = -5.9
     collect_bias: float = -3.8
     comment_bias: float = -5.0
     share_bias: float = -5.4
@@ -67,16 +65,17 @@ class Logging:
     page_size: int = 10
     max_slots: int = 200  # of a session
     whole_pages: bool = True  # the last page is shown whole; else slot by slot until the user leaves
-    tries: int = 8  # candidates a channel draws for a session, and on top of that
-    tries_per_slot: float = 0.4  # for each slot that the session is going to have
+    tries: int = 5  # candidates a channel draws for a session, and on top of that
+    tries_per_slot: float = 0.45  # for each slot that the session is going to have
     fresh_slots: int = 2  # of each page, kept for notes below the guarantee
     fresh_guarantee: int = 100  # impressions within 24 h
     explore_share: float = 0.04  # of slots, uniform over the pool, propensity known
     random_share: float = 0.01  # of slots, uniform over the pool, kept apart for unbiased evaluation
     pool_days: float = 30.0
     popular_size: int = 150
-    ranker_noise: float = 1.6  # standard deviation, in logits, for a note and author never shown
-    ranker_halving: float = 200.0  # impressions that bring the noise variance down to half
+    popular_in_category: int = 40
+    ranker_noise: float = 2.4  # standard deviation, in logits, for a note and author never shown
+    ranker_halving: float = 100.0  # impressions that bring the noise variance down to half
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +84,17 @@ class Living:
 
     initial_users: float = 0.6
     initial_authors: float = 0.5
-    authors_among_users: float = 0.5
+    authors_among_users: float = 1.0
     active_alpha: float = 0.4  # users come on a share Beta(alpha, beta) of days, at neutral satisfaction
     active_beta: float = 0.92
-    more_sessions: float = 0.15  # mean number of sessions of an active day, beyond the first
+    more_sessions: float = 0.1  # beyond the first of an active day, mean for a user of median patience
     return_slope: float = 0.5  # logits of coming per relative surplus of clicks in the latest visit
     neutral_ctr: float = 0.08
     weekday: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0, 0.05, 0.25, 0.2)  # added to the logit; day 0 is a Monday
-    length_log_median: float = 2.8  # of slots in a session
-    length_log_sd_user: float = 0.6
-    length_log_sd_session: float = 0.6
-    boredom: float = 0.1  # chance to leave after ten slots without a click
+    length_log_median: float = 2.25  # of slots in a session
+    length_log_sd_user: float = 1.15
+    length_log_sd_session: float = 0.5
+    boredom: float = 0.02  # chance to leave after ten slots without a click
     examine_low: float = 0.86  # chance to go on to the next position of a page, uniform over users
     examine_high: float = 0.99
     follows_log_mean: float = 2.6

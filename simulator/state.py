@@ -28,6 +28,7 @@ class State(NamedTuple):
 
     count_N4: NDArray[np.int32]
     at_pool_N: NDArray[np.int32]
+    at_young_N: NDArray[np.int32]
     at_fresh_N: NDArray[np.int32]
     count_AL: NDArray[np.int32]
     newest_AR: NDArray[np.int32]
@@ -41,10 +42,11 @@ class State(NamedTuple):
     n_seen_U: NDArray[np.int32]
     visit_U3: NDArray[np.int32]
     pool: Board
+    young: Board
     fresh: Board
 
 
-_BOARDS = ("pool", "fresh")
+_BOARDS = ("pool", "young", "fresh")
 
 
 def empty_state(n_users: int, n_authors: int) -> State:
@@ -61,6 +63,7 @@ def empty_state(n_users: int, n_authors: int) -> State:
     return State(
         count_N4=counts(1024, 4),
         at_pool_N=ids(1024),
+        at_young_N=ids(1024),
         at_fresh_N=ids(1024),
         count_AL=counts(n_authors, 16),
         newest_AR=ids(n_authors, NEWEST),
@@ -74,6 +77,7 @@ def empty_state(n_users: int, n_authors: int) -> State:
         n_seen_U=counts(n_users),
         visit_U3=visit_U3,
         pool=blank_board(256),
+        young=blank_board(256),
         fresh=blank_board(256),
     )
 
@@ -112,6 +116,7 @@ def grown(state: State, n_notes: int) -> State:
     return state._replace(
         count_N4=longer(state.count_N4, 0),
         at_pool_N=longer(state.at_pool_N, -1),
+        at_young_N=longer(state.at_young_N, -1),
         at_fresh_N=longer(state.at_fresh_N, -1),
     )
 
@@ -125,17 +130,18 @@ def turn_day(state: State, day: int) -> None:
 
 
 def add_notes(state: State, first_id: int, author_N: NDArray[np.int32], key_N: NDArray[np.uint64]) -> State:
-    """Enter the notes from `first_id` on, in order of birth, into their authors' rings and onto both boards.
+    """Enter the notes from `first_id` on, in order of birth, into their authors' rings and onto the boards.
 
     `author_N` and `key_N` are those of all notes up to the last one to enter.
     """
     note_X = np.arange(first_id, len(author_N), dtype=np.int32)
     _enter(state.newest_AR, state.n_notes_A, note_X, author_N)
-    pool = _roomy(state.pool, len(note_X), key_N, state.at_pool_N)
-    fresh = _roomy(state.fresh, len(note_X), key_N, state.at_fresh_N)
-    pin(pool, note_X, key_N[first_id:], state.at_pool_N)
-    pin(fresh, note_X, key_N[first_id:], state.at_fresh_N)
-    return state._replace(pool=pool, fresh=fresh)
+    boards = {}
+    for name in _BOARDS:
+        at_N = getattr(state, f"at_{name}_N")
+        boards[name] = _roomy(getattr(state, name), len(note_X), key_N, at_N)
+        pin(boards[name], note_X, key_N[first_id:], at_N)
+    return state._replace(**boards)
 
 
 def _roomy(board: Board, n_more: int, key_N: NDArray[np.uint64], at_N: NDArray[np.int32]) -> Board:
@@ -159,13 +165,17 @@ def _enter(
         n_notes_A[author] += 1
 
 
-def retire(state: State, oldest: int, first_young: int, last: int, guarantee: int) -> None:
-    """Take off the pool what is older than `oldest`, off the fresh board what is not young or had its guarantee."""
-    gone_X = np.flatnonzero(state.at_pool_N[:oldest] >= 0).astype(np.int32)
-    unpin(state.pool, gone_X, state.at_pool_N)
-    is_held_N = state.at_fresh_N[:last] >= 0
-    is_held_N[first_young:] &= state.count_N4[first_young:last, EXPOSED] >= guarantee
-    unpin(state.fresh, np.flatnonzero(is_held_N).astype(np.int32), state.at_fresh_N)
+def retire(state: State, oldest: int, first_young: int, guarantee: int) -> None:
+    """Take off the boards the notes before `oldest`, those before `first_young`, and those that had the guarantee."""
+    unpin(state.pool, _ids(state.at_pool_N[:oldest] >= 0), state.at_pool_N)
+    unpin(state.young, _ids(state.at_young_N[:first_young] >= 0), state.at_young_N)
+    is_gone_N = state.at_fresh_N >= 0
+    is_gone_N[first_young:] &= state.count_N4[first_young:, EXPOSED] >= guarantee
+    unpin(state.fresh, _ids(is_gone_N), state.at_fresh_N)
+
+
+def _ids(mask_N: NDArray[np.bool_]) -> NDArray[np.int32]:
+    return np.flatnonzero(mask_N).astype(np.int32)
 
 
 @numba.njit(cache=True)

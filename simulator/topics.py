@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from simulator.luck import generator
 from simulator.spec import N_CATEGORIES, N_TOPICS, TOPICS_PER_CATEGORY, Affinity
 
-HALF = 16
+HALF = 32
 
 
 @dataclass(frozen=True, slots=True, eq=False)

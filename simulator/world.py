@@ -6,6 +6,8 @@ hour do the counts move. Shapes: S sessions, E events, N notes, A authors, U use
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,7 +24,7 @@ from simulator.schema import DAY_SECONDS, EventLog, Observation, Requests, Schem
 from simulator.serving import serve, show_slates
 from simulator.shelf import HOUR_SECONDS, age_table, doubt, pool_bounds, refresh, stock
 from simulator.showing import Showing
-from simulator.spec import WorldSpec
+from simulator.spec import Logging, WorldSpec
 from simulator.state import (
     CLICKED,
     EXPOSED,
@@ -147,14 +149,15 @@ class World:
         """Hand out the events since the last time and forget them, so that a long life fits in memory."""
         return self._journal.drain()
 
-    def fork(self, *, luck: int | None = None) -> World:
-        """Return a twin that goes on by itself, with the same luck unless another is given."""
+    def fork(self, *, luck: int | None = None, logging: Logging | None = None) -> World:
+        """Return a twin that goes on by itself: with the same luck and recommender unless others are given."""
         twin = object.__new__(World)
         twin.__dict__.update(self.__dict__)
         twin._state, twin._journal = copy_state(self._state), self._journal.copy()
         twin._cards = _copy_cards(self._cards)
         twin._found, twin._scratch = room(), blank(_BLOCK)
         twin.luck = self.luck if luck is None else luck
+        twin.spec = self.spec if logging is None else replace(self.spec, logging=logging)
         return twin
 
     def _begin_hour(self) -> None:
@@ -166,7 +169,7 @@ class World:
         self._state = add_notes(self._state, int(first), author_N[:last], key_N[:last])
         oldest, newest = pool_bounds(self.spec.logging, self._born_time_N, self.now)
         young = int(np.searchsorted(self._born_time_N, self.now - DAY_SECONDS))
-        retire(self._state, oldest, young, newest, self.spec.logging.fresh_guarantee)
+        retire(self._state, oldest, young, self.spec.logging.fresh_guarantee)
         self._refresh(oldest, newest)
 
     def _begin_day(self, day: int) -> None:
@@ -203,7 +206,7 @@ class World:
         return Tick(
             serving_rules(logging, self.spec.living, self.spec.rings),
             self._habits,
-            stock(logging, self._state, self._notes.author_N, oldest, newest),
+            stock(logging, self._state, self._notes, oldest, newest),
             self._state,
             self._model,
             self._cards,

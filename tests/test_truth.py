@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from bench.case import Case, Opener
 from bench.exam import Exam, exam_of, load, save
@@ -24,6 +25,18 @@ SIMULATED = [task for task in TASKS.values() if task.source == WORLD]
 @pytest.fixture(scope="module")
 def whole() -> Observation:
     return live(TINY, seed=SEED)
+
+
+def oracle_of(seen: Observation, *, age_seconds_N: NDArray[np.int64] | None) -> Oracle:
+    notes = seen.catalog.notes
+    return Oracle(
+        TINY,
+        seed=SEED,
+        author_N=notes.author_N,
+        born_time_N=notes.born_time_N,
+        now=seen.now,
+        age_seconds_N=age_seconds_N,
+    )
 
 
 def opened(whole: Observation, task: Task) -> tuple[Case, Truth]:
@@ -63,8 +76,7 @@ def test_no_list_gains_more_than_the_oracles(task: Task, whole: Observation) -> 
 
 def test_relevance_comes_as_often_as_its_chance_says(whole: Observation) -> None:
     case, truth = opened(whole, find_task("user-cold/u2n/j0@v1"))
-    notes = whole.catalog.notes
-    oracle = Oracle(TINY, seed=SEED, author_N=notes.author_N, age_seconds_N=case.cut.age_seconds_N)
+    oracle = oracle_of(case.cut.index, age_seconds_N=case.cut.age_seconds_N)
     chance_QN = oracle.engage_with_notes(case.requests.ids_Q).astype(np.float64)
     rows = np.repeat(np.arange(len(case.requests)), np.diff(case.requests.seen_start_Q1))
     chance_QN[rows, case.requests.seen_S] = 0.0
@@ -89,9 +101,7 @@ def test_an_author_is_judged_by_its_newest_three_notes() -> None:
 
 
 def test_authors_chances_agree_with_their_notes(whole: Observation) -> None:
-    notes = whole.catalog.notes
-    ages = whole.now - notes.born_time_N
-    oracle = Oracle(TINY, seed=SEED, author_N=notes.author_N, age_seconds_N=ages)
+    notes, oracle = whole.catalog.notes, oracle_of(whole, age_seconds_N=None)
     user_Q = np.arange(0, 300, 17, dtype=np.int32)
     chance_QN, chance_QA = oracle.engage_with_notes(user_Q), oracle.engage_with_authors(user_Q)
     newest_AM = newest_notes(notes.author_N, TINY.n_authors)

@@ -1,0 +1,278 @@
+"""One session told slowly: channels offer notes, a ranker orders them, pages are filled, the user reads and answers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from simulator.policy import CHANNELS, ROOM
+from tests.slow_luck import bell, mix, pick, uniform
+from tests.slow_memory import DAY, HOUR, Filter, Impression, Note, Ring
+
+if TYPE_CHECKING:
+    from tests.slow_world import SlowWorld
+
+single = np.float32  # the platform's precision for tastes, styles and cards
+RING, LENGTH, SLOTS = 500, 501, 502  # what a session's keys are mixed with, besides the numbers of channels
+
+
+def serve(world: SlowWorld, user: int) -> list[Impression]:
+    """Serve one session of a user; the world is only read."""
+    spec, hour = world.spec, world.now // HOUR
+    key = world.luck("serve", hour, user)
+    seen = world.memory.seen_by.get(user, Filter())
+    taken: set[int] = set()  # the notes of this session: no note comes twice
+    opened = list(open_mates(world, user, mix(key, RING), seen, taken))
+    n_wanted = slots_wanted(world, user, world.luck("read", hour, user, LENGTH))
+    tries = spec.logging.tries + int(spec.logging.tries_per_slot * n_wanted)
+    found = keep_new(world, offers(world, user, key, tries), seen, taken)
+    rank_of = {note: noisy_rank(world, user, note) for note in found}
+    ranked = sorted(found, key=lambda note: rank_of[note])  # equal ones stay as they were gathered
+    plan = [(note, found[note], math.nan) for note in fill(world, ranked, found, n_wanted)]
+    for slot in range(len(plan)):
+        plan[slot] = explore(world, mix(key, SLOTS, slot), seen, taken) or plan[slot]
+    return opened + list(read(world, user, plan, len(opened)))
+
+
+def open_mates(world: SlowWorld, user: int, key: int, seen: Filter, taken: set[int]) -> Iterator[Impression]:
+    """Let a member of a ring open the newest notes of ring mates and like them, whatever they are."""
+    rings, memory = world.population.rings, world.memory
+    ring, me = int(rings.ring_U[user]), int(world.population.people.author_U[user])
+    if ring < 0:
+        return
+    members = [int(author) for author in rings.member_IM[ring]]
+    start = int(uniform(key) * len(members))
+    slot = 0
+    for author in members[start:] + members[:start]:
+        if slot == world.spec.rings.opened:
+            return
+        if author == me or author not in memory.newest_of:
+            continue
+        newest = memory.newest_of[author]
+        note = newest.at(newest.n - 1)
+        note_key = world.notes[note].key
+        if world.in_pool(note) and not seen.holds(note_key):
+            taken.add(note)
+            comments = {"comment"} if uniform(mix(key, note_key)) < 0.3 else set()
+            yield Impression(user, note, slot, slot, "direct", math.nan, frozenset({"click", "like"} | comments), 2.0)
+            slot += 1
+
+
+def slots_wanted(world: SlowWorld, user: int, key: int) -> int:
+    """Say for how many slots the user has time."""
+    living, logging = world.spec.living, world.spec.logging
+    patience = float(world.population.people.patience_U[user])
+    n = int(math.exp(patience + living.length_log_sd_session * bell(key))) + 1
+    if logging.whole_pages:
+        n = math.ceil(n / logging.page_size) * logging.page_size
+    return min(n, logging.max_slots)
+
+
+# Channels
+
+
+def offers(world: SlowWorld, user: int, key: int, tries: int) -> Iterator[tuple[str, list[int]]]:
+    """Let every channel offer notes, in the order in which they are asked."""
+    memory, key_of = world.memory, {channel: mix(key, number) for number, channel in enumerate(CHANNELS)}
+    yield "follow", list(notes_of_followed(world, user, key_of["follow"], tries))
+    yield "item-cf", list(walks(world, user, key_of["item-cf"], tries))
+    for channel, board, n in (("fresh", memory.fresh, tries // 2), ("recent", memory.young, tries // 4)):
+        yield channel, [board.draw(mix(key_of[channel], i)) for i in range(n if board.n else 0)]
+    yield "popular", list(popular_notes(world, user, key_of["popular"], 3 * tries))
+
+
+def keep_new(
+    world: SlowWorld, offered_by: Iterator[tuple[str, list[int]]], seen: Filter, taken: set[int]
+) -> dict[int, str]:
+    """Return the offered notes neither seen nor taken, with the first channel to offer each."""
+    found: dict[int, str] = {}
+    for channel, offered in offered_by:
+        for note in offered[: ROOM - len(found)]:
+            if not seen.holds(world.notes[note].key) and note not in taken:
+                taken.add(note)
+                found[note] = channel
+    return found
+
+
+def notes_of_followed(world: SlowWorld, user: int, key: int, tries: int) -> Iterator[int]:
+    """Draw followed authors, and of each one of the newest three notes."""
+    followed = world.memory.followed_by.get(user, Ring(64))
+    for i in range(tries if followed.held else 0):
+        draw = mix(key, i)
+        newest = world.memory.newest_of.get(followed.held[pick(draw, len(followed.held))])
+        if newest is not None:
+            note = newest.at(newest.n - 1 - pick(mix(draw, 1), min(newest.n, 3)))
+            if world.in_pool(note):
+                yield note
+
+
+def walks(world: SlowWorld, user: int, key: int, tries: int) -> Iterator[int]:
+    """Walk from a note the user clicked to a clicker of its author, and on to a note that one clicked."""
+    memory = world.memory
+    mine = memory.history_of.get(user, Ring(32)).held
+    for i in range(tries if mine else 0):
+        draw = mix(key, i)
+        clickers = memory.clickers_of[world.notes[mine[pick(draw, len(mine))]].author].held
+        draw = mix(draw, 1)
+        theirs = memory.history_of[clickers[pick(draw, len(clickers))]].held
+        draw = mix(draw, 2)
+        note = theirs[pick(draw, len(theirs))]
+        if world.in_pool(note):
+            yield note
+
+
+def popular_notes(world: SlowWorld, user: int, key: int, tries: int) -> Iterator[int]:
+    """Draw by turns from the hottest of all notes and of those in the category of a note that the user clicked."""
+    mine, everywhere = world.memory.history_of.get(user, Ring(32)).held, world.popular()
+    in_category = cache(world.popular_in)
+    for i in range(tries):
+        draw = mix(key, i)
+        category = world.notes[mine[pick(draw, len(mine))]].label if mine and i % 2 else None
+        alike = [] if category is None else in_category(category)
+        if alike:
+            yield alike[pick(mix(draw, 1), len(alike))]
+        else:
+            yield everywhere[int(uniform(draw) ** 2 * len(everywhere))]  # the hottest more often
+
+
+# Ranking and pages
+
+
+def noisy_rank(world: SlowWorld, user: int, note: int) -> int:
+    """Rank by the true click logit plus noise, which shrinks with the exposures of note and author: 0 is best.
+
+    A rank is 1/160 of a logit below 11, and at most 4095.
+    """
+    logging, memory, it = world.spec.logging, world.memory, world.notes[note]
+    evidence = memory.exposed[note] + 0.1 * memory.author_exposed[it.author]
+    doubt = float(
+        single(logging.ranker_noise * math.sqrt(logging.ranker_halving / (logging.ranker_halving + evidence)))
+    )
+    error = doubt * bell(world.luck("rank", world.now // DAY, user, it.key))
+    logit = click_logit(world, user, it, affinity(world, user, it)) + error
+    return min(max(int((11 - logit) * 160), 0), 4_095)
+
+
+def fill(world: SlowWorld, ranked: list[int], channel_of: dict[int, str], n_wanted: int) -> list[int]:
+    """Fill pages in order of rank: slots 3 and 7 (up to a quota) of each page are for fresh notes, the rest for others.
+
+    Where a kind runs out the other takes its slots.
+    """
+    logging, chosen = world.spec.logging, list[int]()
+    fresh = [note for note in ranked if channel_of[note] == "fresh"]
+    other = [note for note in ranked if channel_of[note] != "fresh"]
+    while (fresh or other) and len(chosen) < n_wanted:
+        slot = len(chosen) % logging.page_size
+        is_kept = slot % 4 == 3 and slot // 4 < logging.fresh_slots
+        queue = (fresh or other) if is_kept else (other or fresh)
+        chosen.append(queue.pop(0))
+    return chosen
+
+
+def explore(world: SlowWorld, key: int, seen: Filter, taken: set[int]) -> tuple[int, str, float] | None:
+    """Give a slot, now and then, to a uniform draw from the pool, unless that was seen or is in the session."""
+    logging, pool, lot = world.spec.logging, world.memory.pool, uniform(key)
+    if lot >= logging.random_share + logging.explore_share:
+        return None
+    note = pool.draw(mix(key, 1))
+    if seen.holds(world.notes[note].key) or note in taken:
+        return None
+    taken.add(note)
+    return note, "random" if lot < logging.random_share else "explore", 1 / pool.n
+
+
+# Reading and answering
+
+
+def read(world: SlowWorld, user: int, plan: list[tuple[int, str, float]], first_slot: int) -> Iterator[Impression]:
+    """Look at page after page from the top; who clicks nothing on a page may leave."""
+    living, page_size = world.spec.living, world.spec.logging.page_size
+    examine = float(world.population.people.examine_U[user])
+    n_read = n_clicks = 0
+    for slot, (note, channel, propensity) in enumerate(plan):
+        page, position = divmod(slot, page_size)
+        key = world.luck("read", world.now // HOUR, user, page)
+        if position == 0:
+            if page > 0 and n_clicks == 0 and uniform(mix(key, 1)) < living.boredom:
+                return
+            n_read = page_size if examine >= 1 else 1 + int(math.log(uniform(key)) / math.log(examine))
+            n_clicks = 0
+        responses, dwell = answer(world, user, note) if position < n_read else (frozenset(), 0.0)
+        n_clicks += "click" in responses
+        yield Impression(user, note, first_slot + slot, position, channel, propensity, responses, dwell)
+
+
+def answer(world: SlowWorld, user: int, note: int) -> tuple[frozenset[str], float]:
+    """Answer an examined note: the same user answers the same note the same way all day."""
+    r, it = world.spec.responding, world.notes[note]
+    key = world.luck("respond", world.now // DAY, user, it.key)
+    liking = affinity(world, user, it)
+    warmth, mood = r.engage_slope * float(liking), r.dwell_log_sd * bell(mix(key, 9))
+    bias_of = {
+        "like": r.like_bias,
+        "collect": r.collect_bias,
+        "comment": r.comment_bias,
+        "share": r.share_bias,
+        "follow": r.follow_bias,
+    }
+    if uniform(mix(key, 0)) >= sigmoid(click_logit(world, user, it, liking)):
+        likes = r.unclicked_like > -20 and uniform(mix(key, 1)) < sigmoid(r.like_bias + warmth + r.unclicked_like)
+        glance = math.exp(r.glance_log_mean + mood) if r.glance_log_mean > -10 else 0.0
+        return frozenset({"like"} if likes else ()), glance
+    responses = {"click"}
+    for number, (name, bias) in enumerate(bias_of.items(), start=1):
+        logit = bias + warmth + (r.follow_after_like if name == "follow" and "like" in responses else 0.0)
+        if uniform(mix(key, number)) < sigmoid(logit):
+            responses.add(name)
+    return frozenset(responses), math.exp(r.dwell_log_mean + 0.25 * float(liking) + mood)
+
+
+def sigmoid(x: float) -> float:
+    """Return 1 / (1 + exp(-x))."""
+    return 1 / (1 + math.exp(-x))
+
+
+def click_logit(world: SlowWorld, user: int, it: Note, liking: np.float32) -> float:
+    """Return the logit of a click on an examined note: liking, quality, trend, age, format."""
+    r, people = world.spec.responding, world.population.people
+    appeal = single(r.quality_slope) * it.quality + trend(world, it.topic)
+    age = single(math.log1p(((world.now - it.born) // HOUR + 0.5) / 24))
+    ageing = single(r.ageing * people.novelty_U[user])
+    logit = r.click_bias + r.click_slope * float(liking) + float(appeal) - float(ageing * age)
+    return logit + r.video_slope * float(people.video_taste_U[user]) * it.is_video
+
+
+def trend(world: SlowWorld, topic: int) -> np.float32:
+    """Return what trends add to a topic now: each rises from start to peak, holds until turn, fades until end."""
+    lift, trends = 0.0, world.trends
+    for about, height, change in zip(trends.topic_R, trends.height_R, trends.change_R4, strict=True):
+        start, peak, turn, end = (int(time) for time in change)
+        if about == topic and start < world.now < end:
+            if world.now < peak:
+                lift += height * (world.now - start) / (peak - start)
+            else:
+                lift += height if world.now <= turn else height * (end - world.now) / (end - turn)
+    return single(lift)
+
+
+def affinity(world: SlowWorld, user: int, it: Note) -> np.float32:
+    """Return how much a user likes a note: its topic, a share of its second topic, its style."""
+    second_share = single(world.spec.affinity.second_topic_share)
+    total = topic_affinity(world, user, it.topic)
+    total += second_share * (topic_affinity(world, user, it.second_topic) - total)
+    for mine, its in zip(world.population.people.style_US[user], it.style, strict=True):
+        total += mine * its
+    return total
+
+
+@cache
+def topic_affinity(world: SlowWorld, user: int, topic: int) -> np.float32:
+    """Return how much a user likes a topic; tastes do not change."""
+    total = single(world.population.topic_mean)
+    for taste, loading in zip(world.population.people.taste_UD[user], world.population.topic_DT[:, topic], strict=True):
+        total += taste * loading
+    return total
