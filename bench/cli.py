@@ -6,7 +6,7 @@ import fnmatch
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -18,8 +18,7 @@ from bench.folder import BusyError, RunFolder
 from bench.importers import IMPORTERS, import_dataset
 from bench.plan import DEFAULT_METHODS, TRUTHS, Plan
 from bench.progress import telling
-from bench.readings import readings as read_days
-from bench.readings import window_of
+from bench.readings.making import read_dataset, read_world
 from bench.readings.terminal import render as render_readings
 from bench.realism import PRESETS, card_of_dataset, card_of_world, write_card, write_json
 from bench.realism import render as render_card
@@ -29,9 +28,7 @@ from bench.run import run as run_plan
 from bench.task import WORLD
 from bench.tasks import TASKS
 from methods.registry import METHODS, create
-from simulator.dataset import read as read_dataset
-from simulator.schema import DAY_SECONDS, Observation
-from simulator.simulate import live
+from simulator.simulate import Running
 from simulator.simulate import simulate as simulate_world
 from simulator.spec import WORLDS, find_world
 
@@ -42,18 +39,27 @@ app = typer.Typer(
 )
 _out, _err = Console(), Console(stderr=True)
 
+WORLD_HELP = f"One of {', '.join(WORLDS)}; settings may follow: small:text_alignment=0,days=20."
 Out = Annotated[Path, typer.Option(help="Folder to write; for a dataset it must not exist yet.")]
 
 
 @app.command()
-def simulate(
+def simulate(  # noqa: PLR0913 - one argument an option
     out: Out,
-    world: Annotated[str, typer.Option(help=f"One of {', '.join(WORLDS)}.")] = "small",
+    world: Annotated[str, typer.Option(help=WORLD_HELP)] = "small",
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 1,
+    texts: Annotated[bool, typer.Option(help="Write titles, bodies and profiles too.")] = False,
+    workers: Annotated[int, typer.Option(min=1, help="Hands that share the users; the bytes are the same.")] = 1,
+    ray: Annotated[str | None, typer.Option(help="Address of a Ray cluster for the hands; local starts one.")] = None,
 ) -> None:
-    """Live a world to its end and write it as a folder of Parquet tables with a manifest."""
+    """Live a world to its end and write it as a folder of Parquet tables; a killed one goes on where it stood."""
+    running = Running(texts=texts, workers=workers, ray=ray)
     with telling(_err) as tell:
-        manifest = simulate_world(find_world(world), out, seed=seed, progress=lambda d, n: tell("simulated days", d, n))
+
+        def progress(done: int, total: int) -> None:
+            tell("simulated days", done, total)
+
+        manifest = simulate_world(find_world(world), out, seed=seed, running=running, progress=progress)
     _out.print(f"{out}: {manifest.tables['events'].rows:,} impressions, fingerprint {manifest.fingerprint}")
 
 
@@ -73,7 +79,7 @@ def import_(
 @app.command()
 def run(  # noqa: PLR0913 - one argument an option
     out: Annotated[Path | None, typer.Option(help="Folder of the run, by default runs/WORLD.")] = None,
-    world: Annotated[str, typer.Option(help=f"One of {', '.join(WORLDS)}.")] = "small",
+    world: Annotated[str, typer.Option(help=WORLD_HELP)] = "small",
     seeds: Annotated[str, typer.Option(help="Comma-separated; each makes its own world.")] = "1,2,3",
     tasks: Annotated[str, typer.Option(help="Comma-separated ids or patterns: 'author-cold/*'.")] = WORLD,
     methods: Annotated[str, typer.Option(help="Comma-separated names or package.module:Class.")] = "default",
@@ -105,7 +111,7 @@ def report(
 
 @app.command()
 def realism(  # noqa: PLR0913 - one argument an option
-    world: Annotated[str, typer.Option(help=f"One of {', '.join(WORLDS)}.")] = "small",
+    world: Annotated[str, typer.Option(help=WORLD_HELP)] = "small",
     seed: Annotated[int, typer.Option(min=0, help="Of the world.")] = 1,
     dataset: Annotated[Path | None, typer.Option(help="Measure this dataset folder instead of a world.")] = None,
     preset: Annotated[str | None, typer.Option(help=f"{' or '.join(PRESETS)}, by default the world's own.")] = None,
@@ -132,7 +138,7 @@ def _show(done: Run, reference: str) -> None:
 
 @app.command()
 def readings(  # noqa: PLR0913 - one argument an option
-    world: Annotated[str, typer.Option(help=f"One of {', '.join(WORLDS)}: simulated in memory.")] = "small",
+    world: Annotated[str, typer.Option(help=WORLD_HELP)] = "small",
     seed: Annotated[int, typer.Option(min=0, help="Of the world.")] = 1,
     dataset: Annotated[Path | None, typer.Option(help="A dataset folder, instead of a world.")] = None,
     since: Annotated[int | None, typer.Option(min=0, help="First day, counted from the log's first.")] = None,
@@ -141,20 +147,14 @@ def readings(  # noqa: PLR0913 - one argument an option
 ) -> None:
     """Read cold start from a run of days: how notes and authors start, who sees them, who comes back."""
     with telling(_err) as tell:
-        seen = _observation(world, seed, dataset, tell)
-        start, end = window_of(seen, since, until)
-        days = range(start, end, DAY_SECONDS)
-        logs = (seen.events.between(day, day + DAY_SECONDS) for day in days)
-        read = read_days(seen.catalog, seen.follows, logs, start=start, end=end)
+        read = (
+            read_world(find_world(world), seed, (since, until), tell)
+            if dataset is None
+            else read_dataset(dataset, (since, until), tell)
+        )
     table_console().print(render_readings(read))
     if json_file is not None:
         json_file.write_text(json.dumps(read.as_dict(), indent=1, allow_nan=False) + "\n")
-
-
-def _observation(world: str, seed: int, dataset: Path | None, tell: Callable[[str, int, int], None]) -> Observation:
-    if dataset is not None:
-        return read_dataset(dataset).observation
-    return live(find_world(world), seed=seed, progress=lambda d, n: tell("simulated days", d, n))
 
 
 def _numbers(field: str, words: str) -> tuple[int, ...]:

@@ -47,6 +47,7 @@ def save(world: World, path: Path) -> None:
         "follows.time_F": follows.time_F,
     }
     arrays |= {f"events.{name}": column for name, column in world._journal.rows().items()}
+    arrays |= {f"latest.{name}": column for name, column in world._latest.items()}
     arrays |= {f"state.{name}": array for name, array in state_arrays(world._state).items()}
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     with temporary.open("wb") as file:
@@ -70,6 +71,8 @@ def restore(spec: WorldSpec, path: Path) -> World:
     notes = note_truth(spec.affinity, world._population.creators, world.seed, author_N, born_time_N)
     world._admit(notes, born_time_N, 0)
     world._cards.card_NF[: len(author_N), _MOVING] = arrays["moving_NF"]
+    latest = {name.removeprefix("latest."): array for name, array in arrays.items() if name.startswith("latest.")}
+    world._latest = latest
     world._today = Sessions(arrays["today.user_S"], arrays["today.start_H1"])
     world._journal = Journal()
     world._journal.befriend(arrays["follows.user_F"], arrays["follows.author_F"], arrays["follows.time_F"])

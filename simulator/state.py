@@ -136,12 +136,17 @@ def add_notes(state: State, first_id: int, author_N: NDArray[np.int32], key_N: N
     """
     note_X = np.arange(first_id, len(author_N), dtype=np.int32)
     _enter(state.newest_AR, state.n_notes_A, note_X, author_N)
-    boards = {}
-    for name in _BOARDS:
-        at_N = getattr(state, f"at_{name}_N")
-        boards[name] = _roomy(getattr(state, name), len(note_X), key_N, at_N)
-        pin(boards[name], note_X, key_N[first_id:], at_N)
-    return state._replace(**boards)
+
+    def pinned(board: Board, at_N: NDArray[np.int32]) -> Board:
+        roomy = _roomy(board, len(note_X), key_N, at_N)
+        pin(roomy, note_X, key_N[first_id:], at_N)
+        return roomy
+
+    return state._replace(
+        pool=pinned(state.pool, state.at_pool_N),
+        young=pinned(state.young, state.at_young_N),
+        fresh=pinned(state.fresh, state.at_fresh_N),
+    )
 
 
 def _roomy(board: Board, n_more: int, key_N: NDArray[np.uint64], at_N: NDArray[np.int32]) -> Board:

@@ -79,10 +79,10 @@ def offers(world: SlowWorld, user: int, key: int, tries: int) -> Iterator[tuple[
     """Let every channel offer notes, in the order in which they are asked."""
     memory, key_of = world.memory, {channel: mix(key, number) for number, channel in enumerate(CHANNELS)}
     yield "follow", list(notes_of_followed(world, user, key_of["follow"], tries))
-    yield "item-cf", list(walks(world, user, key_of["item-cf"], tries))
-    for channel, board, n in (("fresh", memory.fresh, tries // 2), ("recent", memory.young, tries // 4)):
+    yield "item-cf", list(walks(world, user, key_of["item-cf"], 2 * tries))
+    for channel, board, n in (("fresh", memory.fresh, tries // 2), ("recent", memory.young, tries // 6)):
         yield channel, [board.draw(mix(key_of[channel], i)) for i in range(n if board.n else 0)]
-    yield "popular", list(popular_notes(world, user, key_of["popular"], 3 * tries))
+    yield "popular", list(popular_notes(world, user, key_of["popular"], 2 * tries))
 
 
 def keep_new(
@@ -132,11 +132,9 @@ def popular_notes(world: SlowWorld, user: int, key: int, tries: int) -> Iterator
     for i in range(tries):
         draw = mix(key, i)
         category = world.notes[mine[pick(draw, len(mine))]].label if mine and i % 2 else None
-        alike = [] if category is None else in_category(category)
-        if alike:
-            yield alike[pick(mix(draw, 1), len(alike))]
-        else:
-            yield everywhere[int(uniform(draw) ** 2 * len(everywhere))]  # the hottest more often
+        hottest = (in_category(category) if category is not None else []) or everywhere
+        lot = uniform(mix(draw, 1))
+        yield hottest[int(lot * lot * lot * len(hottest))]  # the hottest more often
 
 
 # Ranking and pages

@@ -16,6 +16,7 @@ import numpy as np
 
 from simulator.befriending import initial_follows
 from simulator.living import HOURLY_LOAD
+from simulator.notes import _AUTHORS_QUALITY
 from simulator.population import Population, draw_population
 from simulator.response import response_model
 from simulator.spec import N_CATEGORIES, TOPICS_PER_CATEGORY, WorldSpec
@@ -126,7 +127,8 @@ class SlowWorld:
         second = topic("second") if luck("mixes") < 0.5 else first
         own, common = math.sqrt(jitter), math.sqrt(1 - jitter)
         style = [common * float(s) + own * normal(f"style/{i}") for i, s in enumerate(creators.style_AS[author])]
-        quality = math.sqrt(0.5) * float(creators.quality_A[author]) + math.sqrt(0.5) * normal("quality")
+        own, common = math.sqrt(1 - _AUTHORS_QUALITY), math.sqrt(_AUTHORS_QUALITY)
+        quality = common * float(creators.quality_A[author]) + own * normal("quality")
         is_video = luck("video") < float(creators.video_share_A[author])
         label = int(luck("wrong-label") * N_CATEGORIES) if luck("label") < 0.1 else first // TOPICS_PER_CATEGORY
         single = [np.float32(s) for s in style]
@@ -146,7 +148,8 @@ class SlowWorld:
         logit = float(people.activity_U[user]) + living.weekday[day % 7] + living.return_slope * surplus
         if uniform(self.luck("come", day, user)) >= 1 / (1 + math.exp(-logit)):
             return set()
-        n = 1 + poisson(uniform(self.luck("sessions", day, user)), living.more_sessions)
+        more = living.more_sessions * np.exp(people.patience_U[user] - np.float32(living.length_log_median))
+        n = 1 + poisson(uniform(self.luck("sessions", day, user)), float(more))
         return {place(uniform(self.luck("hour", day, user, turn)), HOUR_UPTO) for turn in range(n)}
 
     # The hour begins
@@ -186,7 +189,7 @@ class SlowWorld:
         return sorted(pool, key=lambda note: (-self.heat(note), note))[: self.spec.logging.popular_size]
 
     def popular_in(self, category: int) -> list[int]:
-        """Return the hottest notes of the pool in a category, oldest first; great heats are told apart to 1/16."""
+        """Return the hottest notes of the pool in a category; heats of 32 and more are told apart to 1/16."""
 
         def rough(heat: int) -> int:
             return heat if heat < 32 else 2 * rough(heat // 2)
@@ -194,7 +197,7 @@ class SlowWorld:
         labelled = [note for note, it in enumerate(self.notes) if it.label == category and self.in_pool(note)]
         clicked = [note for note in labelled if self.heat(note) > 0]
         hottest = sorted(clicked, key=lambda note: (-rough(self.heat(note)), note))
-        return sorted(hottest[: self.spec.logging.popular_in_category])
+        return hottest[: self.spec.logging.popular_in_category]
 
     # The hour is over
 

@@ -192,9 +192,9 @@ def test_days_count_from_the_start_of_a_world_or_the_first_event_of_a_log() -> N
     day = DAY_SECONDS
     world = Observation(9 * day, a_world([0], [0], [(0, 3 * day)]), a_log([(0, 0, 3 * day)]), no_follows())
     log = Observation(9 * day, a_world([5], [0], [(0, 9)]), a_log([(0, 0, 3 * day + 5)]), no_follows())
-    assert window_of(world, None, None) == (0, 9 * day)
-    assert window_of(world, 2, 4) == (2 * day, 4 * day)
-    assert window_of(log, None, None) == (3 * day, 9 * day)
-    assert window_of(log, 2, 4) == (5 * day, 7 * day)
+    assert window_of(world.catalog, world.now, None, None) == (0, 9 * day)
+    assert window_of(world.catalog, world.now, 2, 4) == (2 * day, 4 * day)
+    assert window_of(log.catalog, log.now, None, None, first_time=int(log.events.time_E[0])) == (3 * day, 9 * day)
+    assert window_of(log.catalog, log.now, 2, 4, first_time=int(log.events.time_E[0])) == (5 * day, 7 * day)
     with pytest.raises(ValueError, match="expected days 0 <= since < until <= 9, got 4, 10"):
-        window_of(world, 4, 10)
+        window_of(world.catalog, world.now, 4, 10)

@@ -28,7 +28,7 @@ def test_the_hottest_are_found(clicks: list[tuple[int, int, int]], n: int, n_eac
     assert shelf.popular_G.tolist() == sorted(range(oldest, last), key=lambda note: (-heat_N[note], note))[:n]
     for c in range(N_CATEGORIES):
         mine = [note for note in range(oldest, last) if label_N[note] == c and heat_N[note] > 0]
-        best = sorted(sorted(mine, key=lambda note: (-coarse(int(heat_N[note])), note))[:n_each])
+        best = sorted(mine, key=lambda note: (-coarse(int(heat_N[note])), note))[:n_each]
         assert shelf.popular_CG[c, : shelf.n_popular_C[c]].tolist() == best
 
 

@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.schema import DAY_SECONDS, Catalog, Observation
+from simulator.schema import DAY_SECONDS, Catalog
 
 HOUR_SECONDS = 3_600
 LONG_AGO = -(2**62)  # joined before anything that is known; differences still fit 64 bits
@@ -105,17 +105,19 @@ class Window:
         return np.where((day_X >= 0) & (day_X < self.n_days), day_X, -1)
 
 
-def window_of(seen: Observation, since: int | None, until: int | None) -> tuple[int, int]:
-    """Return the seconds [start, end) of the days [since, until), by default all, counted from the log's first day.
+def window_of(
+    catalog: Catalog, now: int, since: int | None, until: int | None, *, first_time: int = 0
+) -> tuple[int, int]:
+    """Return the seconds [start, end) of the days [since, until), by default all up to `now`.
 
-    A world's first day is day 0, with its founders; that of recorded data is the midnight before its first event.
+    A world's first day is day 0, with its founders; that of recorded data is the midnight before its first event, at
+    `first_time`.
     """
-    is_world = len(seen.catalog.users) > 0 and seen.catalog.users.joined_time_U[0] == 0
-    first_time = 0 if is_world or not len(seen.events) else int(seen.events.time_E[0])
-    origin = first_time // DAY_SECONDS * DAY_SECONDS
+    is_world = len(catalog.users) > 0 and catalog.users.joined_time_U[0] == 0
+    origin = 0 if is_world else first_time // DAY_SECONDS * DAY_SECONDS
     start = origin + (since or 0) * DAY_SECONDS
-    end = seen.now if until is None else origin + until * DAY_SECONDS
-    if not origin <= start < end <= seen.now:
-        n_days = (seen.now - origin) / DAY_SECONDS
+    end = now if until is None else origin + until * DAY_SECONDS
+    if not origin <= start < end <= now:
+        n_days = (now - origin) / DAY_SECONDS
         raise ValueError(f"since, until: expected days 0 <= since < until <= {n_days:g}, got {since}, {until}")
     return start, end
