@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from bench.experiments import guarantee
+from bench.experiments import render as render_experiment
 from bench.folder import BusyError, RunFolder
 from bench.importers import IMPORTERS, import_dataset
 from bench.plan import DEFAULT_METHODS, TRUTHS, Plan
@@ -155,6 +158,23 @@ def readings(  # noqa: PLR0913 - one argument an option
     table_console().print(render_readings(read))
     if json_file is not None:
         json_file.write_text(json.dumps(read.as_dict(), indent=1, allow_nan=False) + "\n")
+
+
+@app.command()
+def experiment(
+    name: Annotated[str, typer.Argument(help="guarantee: what the fresh guarantee does to authors and consumers.")],
+    world: Annotated[str, typer.Option(help=WORLD_HELP)] = "small",
+    seeds: Annotated[str, typer.Option(help="Comma-separated; each makes its own world.")] = "1,2,3,4,5",
+    json_file: Annotated[Path | None, typer.Option("--json", help="File to write the figures to.")] = None,
+) -> None:
+    """Run a named experiment in paired forks of worlds and print its table."""
+    if name != "guarantee":
+        raise typer.BadParameter(f"name: expected guarantee, got {name!r}")
+    with telling(_err) as tell:
+        found = guarantee(world, _numbers("seeds", seeds), tell=tell)
+    table_console().print(render_experiment(found))
+    if json_file is not None:
+        json_file.write_text(json.dumps(asdict(found), indent=1, allow_nan=False) + "\n")
 
 
 def _numbers(field: str, words: str) -> tuple[int, ...]:

@@ -47,10 +47,10 @@ class Responding:
     novelty_log_sd: float = 0.5  # spread of users' novelty seeking, whose median is 1
     engage_slope: float = 0.8
     like_bias: float = -5.9
-    collect_bias: float = -3.8
-    comment_bias: float = -5.0
-    share_bias: float = -5.4
-    follow_bias: float = -5.2
+    collect_bias: float = -6.3
+    comment_bias: float = -7.2
+    share_bias: float = -7.6
+    follow_bias: float = -6.6
     follow_after_like: float = 2.5  # added to the follow logit of who liked
     unclicked_like: float = -30.0  # added to the like logit of who did not click; -30 is never
     dwell_log_mean: float = 2.8  # of seconds, given a click

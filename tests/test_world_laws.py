@@ -95,7 +95,7 @@ def test_a_longer_life_begins_with_the_same_events() -> None:
 
 def busy_hour(name: str) -> World:
     """Return a world in an hour of the evening."""
-    return lived(name, seed=3, hours=4 * 24 + 20)
+    return lived(f"{name}:n_users=2000", seed=3, hours=4 * 24 + 20)
 
 
 def same(ours: Impressions, theirs: Impressions) -> bool:

@@ -214,7 +214,7 @@ def test_interest_falls_as_a_power_of_age_by_the_users_novelty_seeking(days: int
     )
     aged = np.log(days + 1 + 0.5 / 24) - np.log(1 + 0.5 / 24)
     slope_U = world.spec.responding.ageing * world._population.people.novelty_U[user_Q]
-    rare_QN = new < 1e-3  # where the chance of a click is its odds
+    rare_QN = new < 3e-4  # where the chance of a click is its odds
     error_QN = np.log(old / new) + slope_U[:, None] * aged
     assert rare_QN.sum() > 1_000
     assert np.abs(error_QN[rare_QN]).max() < 0.05

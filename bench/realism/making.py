@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.realism.arms import arms_of
 from bench.realism.card import Card, realism_card
 from bench.realism.target import PRESETS
 from simulator import dataset
@@ -31,7 +32,8 @@ def card_of_world(name: str, *, seed: int, preset: str | None, tell: Tell) -> Ca
     chosen = preset_of(preset or spec.preset)
     seen = live(spec, seed=seed, progress=lambda done, total: tell("simulated days", done, total))
     rng = np.random.default_rng(DRAW_SEED)
-    return realism_card(seen, name=f"world {name}, seed {seed}", preset=chosen, rng=rng, tell=tell)
+    extra = arms_of(spec, seed, tell=tell)
+    return realism_card(seen, name=f"world {name}, seed {seed}", preset=chosen, rng=rng, extra=extra, tell=tell)
 
 
 def card_of_dataset(folder: Path, *, preset: str | None, tell: Tell) -> Card:

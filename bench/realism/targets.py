@@ -29,6 +29,7 @@ SOURCES: dict[str, str] = {
     "Graffius": "Graffius 2018, a compilation, and a later summary of it",
     "YouTube 2008": "related videos of YouTube, 2008, as reported by a Caltech blog",
     "com-youtube": "KONECT, com-youtube",
+    "Jiang": "field experiment on anonymous upvotes, 12,128 people (Jiang)",
     "ICIS 2024": "two-sided experiments on a video platform, ICIS 2024",
     "assumption": "an assumption of this project: no trustworthy number is published",
     "none": "no published figure found",
