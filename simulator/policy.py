@@ -23,8 +23,8 @@ from simulator.state import CLICKERS, EVER_CLICKED, FOLLOWED, HISTORY, NEWEST, S
 
 CHANNELS = ("follow", "popular", "item-cf", "recent", "fresh", "explore", "random", "direct", "external")
 FOLLOW_CHANNEL, POPULAR, ITEM_CF, RECENT, FRESH, EXPLORE, RANDOM, DIRECT, EXTERNAL = range(9)
-TABLE = 1024  # open-addressing set of a session's candidates; far above their number
-ROOM = 768  # candidates of a session
+TABLE = 2048  # open-addressing set of what a session has or might show; far above its number
+ROOM = 896  # candidates of a session
 _CEILING = 11.0  # logits; the ranker tells no difference above it, nor below it by 25.6
 
 
@@ -154,11 +154,17 @@ def _popular(  # noqa: PLR0913 - a kernel takes its arrays one by one
         draw_key = mix(key, np.uint64(i))
         category = label_N[history_R[pick(draw_key, held)]] if held > 0 and i & 1 else -1
         luck = uniform(mix(draw_key, np.uint64(1)))
-        if category >= 0 and n_popular_C[category] > 0:
-            offered_C[n] = popular_CG[category, int(luck * luck * luck * n_popular_C[category])]
+        # The place is drawn from the list's room, not its length: a note more or less moves no other draw.
+        if category >= 0:
+            place = int(luck * luck * luck * popular_CG.shape[1])
+            if place < n_popular_C[category]:
+                offered_C[n] = popular_CG[category, place]
+                n += 1
         else:
-            offered_C[n] = popular_G[int(luck * luck * luck * len(popular_G))]
-        n += 1
+            place = int(luck * luck * luck * shelf.n_popular)
+            if place < len(popular_G):
+                offered_C[n] = popular_G[place]
+                n += 1
     return n
 
 

@@ -87,15 +87,20 @@ def _draw_block(  # noqa: PLR0913 - the block, and what all blocks share
     living, rng = spec.living, generator(seed, f"users/{first}")
     taste_UD = _tastes(_draw_shares(spec, topics, n, rng), topics, scale_2)
     style_scale = np.sqrt((1.0 - spec.affinity.text_alignment) / STYLE)
-    active_U = np.clip(rng.beta(living.active_alpha, living.active_beta, n), 1e-4, 1.0 - 1e-4)
+    bell_U, other_U = rng.normal(size=n), rng.normal(size=n)
+    active_U = np.sort(np.clip(rng.beta(living.active_alpha, living.active_beta, n), 1e-4, 1.0 - 1e-4))
+    # Who stays longer comes more often: the shares of days are dealt out in an order that follows patience in part.
+    order_U = np.argsort(living.habit * bell_U + np.sqrt(1.0 - living.habit**2) * other_U)
+    activity_U = np.empty(n)
+    activity_U[order_U] = np.log(active_U / (1.0 - active_U))
     return {
         "taste_UD": taste_UD,
         "style_US": (style_scale * rng.normal(size=(n, STYLE))).astype(np.float32),
         "video_taste_U": rng.normal(size=n).astype(np.float32),
-        "activity_U": np.log(active_U / (1.0 - active_U)),
+        "activity_U": activity_U,
         "novelty_U": np.exp(spec.responding.novelty_log_sd * rng.normal(size=n)).astype(np.float32),
         "examine_U": rng.uniform(living.examine_low, living.examine_high, n).astype(np.float32),
-        "patience_U": rng.normal(living.length_log_median, living.length_log_sd_user, n).astype(np.float32),
+        "patience_U": (living.length_log_median + living.length_log_sd_user * bell_U).astype(np.float32),
     }
 
 
@@ -129,19 +134,22 @@ def _tastes(share_UT: NDArray[np.float64], topics: Topics, scale_2: tuple[float,
 def _standards(spec: WorldSpec, topics: Topics, seed: int) -> tuple[tuple[float, float], float]:
     """Return the scale of both halves of taste, and the mean to add, from a panel of users who live nowhere.
 
-    Over random (user, topic) pairs each half then has its share of the variance, and the affinity mean 0.
+    Over random (user, topic) pairs the halves together then have variance `text_alignment`, in the proportion that
+    `Affinity` says, and mean 0.
     """
     alignment = spec.affinity.text_alignment
     share_UT = _draw_shares(spec, topics, _PANEL, generator(seed, "standards"))
     taste_UD = _tastes(share_UT, topics, (1.0, 1.0))
-    scales, mean = [], 0.0
-    for half, (vector_TH, variance) in enumerate(
-        ((topics.semantic_TH, alignment**2), (topics.collaborative_TH, alignment * (1.0 - alignment)))
-    ):
-        sample_UT = taste_UD[:, half * HALF : (half + 1) * HALF] @ vector_TH.T
-        scales.append(float(np.sqrt(variance) / sample_UT.std()))
-        mean -= scales[-1] * float(sample_UT.mean())
-    return (scales[0], scales[1]), mean
+    halves = (topics.semantic_TH, topics.collaborative_TH)
+    sample_2UT = np.stack([taste_UD[:, h * HALF : (h + 1) * HALF] @ vector_TH.T for h, vector_TH in enumerate(halves)])
+    share_2 = np.array([alignment**2, alignment * (1.0 - alignment)])
+    scale_2 = np.sqrt(share_2) / sample_2UT.std(axis=(1, 2))
+    # Both halves follow the same topics and so go together a little: the sum is held to its variance.
+    together_UT = np.tensordot(scale_2, sample_2UT, 1)
+    if alignment > 0.0:
+        scale_2 *= np.sqrt(alignment) / together_UT.std()
+    mean = -float(scale_2 @ sample_2UT.mean(axis=(1, 2)))
+    return (float(scale_2[0]), float(scale_2[1])), mean
 
 
 def _link(

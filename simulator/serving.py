@@ -19,7 +19,8 @@ from simulator.state import NEWEST, has_seen
 from simulator.tick import Impressions, Rules, Tick, joined
 
 _FRESH_EVERY = 4  # fresh notes may hold slots 3, 7, ... of a page
-_TAKEN = 100  # subtracted from the channel of a candidate once it has a slot
+_TAKEN = -1  # the channel of a candidate once it has a slot
+_RANKED, _DRAWN = 0, 1  # how a slot is to be filled
 _COMMENT_IN_RING = 0.3  # chance that a member comments on a ring mate's note
 _RING, _LENGTH, _SLOTS = 500, 501, 502  # what a key is mixed with; channels and pages have the numbers below
 
@@ -54,16 +55,47 @@ def _next_of(channel_C: NDArray[np.int8], order_C: NDArray[np.int16], n: int, st
 
 
 @kernel
-def _fill(rules: Rules, found: Candidates, chosen_K: NDArray[np.int64]) -> int:
+def _draw_slots(  # noqa: PLR0913 - a kernel takes its arrays one by one
+    tick: Tick, found: Candidates, chosen_K: NDArray[np.int64], user: int, key: np.uint64, out: Impressions, row: int
+) -> None:
+    """Give a small share of slots to uniform draws from the pool, before anything is ranked.
+
+    So no note's chance depends on what the ranker makes of it. A draw that the user has seen leaves its slot to rank.
+    """
+    note_E, channel_E, propensity_E = out.note_E, out.channel_E, out.propensity_E
+    seen_B, table, word_NW = tick.state.seen_UB[user], found.table, tick.cards.word_NW
+    liking_K, row_T, card_NF, cell_M = found.liking_K, found.row_T, tick.cards.card_NF, tick.state.pool.cell_M
+    style_S, second_share = tick.model.style_US[user], np.float32(tick.model.weights.second_share)
+    random_share, uniform_share = tick.rules.random_share, tick.rules.random_share + tick.rules.explore_share
+    propensity = np.float32(1.0 / tick.state.pool.n_1[0])
+    for k in range(len(chosen_K)):
+        chosen_K[k] = _RANKED
+        slot_key = mix(key, np.uint64(k))
+        lot = uniform(slot_key)
+        if lot < uniform_share:
+            note = draw(cell_M, mix(slot_key, np.uint64(1)))
+            if not has_seen(seen_B, word_NW[note, KEY_WORD]) and claim(table, note):
+                chosen_K[k], note_E[row + k], propensity_E[row + k] = _DRAWN, note, propensity
+                channel_E[row + k] = RANDOM if lot < random_share else EXPLORE
+                liking_K[k] = affinity(row_T, style_S, second_share, card_NF, note)
+
+
+@kernel
+def _fill(
+    rules: Rules, found: Candidates, chosen_K: NDArray[np.int64], out: Impressions, row: int
+) -> int:
     """Merge with quotas: fresh notes have some slots of each page and no others, the rest go by rank.
 
-    Returns the number filled: where a kind runs out, the other takes its slots.
+    Returns the number of slots filled: where a kind runs out, the other takes its slots; with both the session ends.
     """
-    channel_C, order_C, n, page_size = found.channel_C, found.order_C, found.n_1[0], rules.page_size
-    best, best_fresh, n_fresh = 0, 0, 0
+    note_C, channel_C, liking_C, order_C = found.note_C, found.channel_C, found.liking_C, found.order_C
+    note_E, channel_E, propensity_E, liking_K = out.note_E, out.channel_E, out.propensity_E, found.liking_K
+    n, page_size, best, best_fresh, n_fresh = found.n_1[0], rules.page_size, 0, 0, 0
     for k in range(len(chosen_K)):
         slot, at = k % page_size, n
         n_fresh = 0 if slot == 0 else n_fresh
+        if chosen_K[k] == _DRAWN:
+            continue
         if slot % _FRESH_EVERY == _FRESH_EVERY - 1 and n_fresh < rules.fresh_slots:
             at = best_fresh = _next_of(channel_C, order_C, n, best_fresh, True)
             n_fresh += 1
@@ -73,35 +105,11 @@ def _fill(rules: Rules, found: Candidates, chosen_K: NDArray[np.int64]) -> int:
             at = best_fresh = _next_of(channel_C, order_C, n, best_fresh, True)
         if at == n:
             return k
-        chosen_K[k] = order_C[at]
-        channel_C[order_C[at]] -= _TAKEN
-    return len(chosen_K)
-
-
-@kernel
-def _plan(  # noqa: PLR0913 - a kernel takes its arrays one by one
-    tick: Tick, found: Candidates, chosen_K: NDArray[np.int64], user: int, key: np.uint64, out: Impressions, row: int
-) -> None:
-    """Write the notes and channels of all slots; a small share goes to a uniform draw from the pool."""
-    note_E, channel_E, propensity_E = out.note_E, out.channel_E, out.propensity_E
-    seen_B, table, word_NW = tick.state.seen_UB[user], found.table, tick.cards.word_NW
-    note_C, channel_C, cell_M = found.note_C, found.channel_C, tick.state.pool.cell_M
-    liking_C, liking_K, row_T, card_NF = found.liking_C, found.liking_K, found.row_T, tick.cards.card_NF
-    style_S, second_share = tick.model.style_US[user], np.float32(tick.model.weights.second_share)
-    random_share, uniform_share = tick.rules.random_share, tick.rules.random_share + tick.rules.explore_share
-    propensity = np.float32(1.0 / tick.state.pool.n_1[0])
-    for k in range(len(chosen_K)):
-        c = chosen_K[k]
-        note_E[row + k], channel_E[row + k], propensity_E[row + k] = note_C[c], channel_C[c] + _TAKEN, np.nan
+        c = order_C[at]
+        note_E[row + k], channel_E[row + k], propensity_E[row + k] = note_C[c], channel_C[c], np.nan
         liking_K[k] = liking_C[c]
-        slot_key = mix(key, np.uint64(k))
-        lot = uniform(slot_key)
-        if lot < uniform_share:
-            note = draw(cell_M, mix(slot_key, np.uint64(1)))
-            if not has_seen(seen_B, word_NW[note, KEY_WORD]) and claim(table, note):
-                note_E[row + k], propensity_E[row + k] = note, propensity
-                channel_E[row + k] = RANDOM if lot < random_share else EXPLORE
-                liking_K[k] = affinity(row_T, style_S, second_share, card_NF, note)
+        channel_C[c] = _TAKEN
+    return len(chosen_K)
 
 
 @kernel
@@ -173,7 +181,6 @@ def serve_block(
     One loop on purpose: a call for each session would copy the tick's many arrays to it.
     """
     rules, model, habits, luck = tick.rules, tick.model, tick.habits, tick.luck
-    row_T, chosen_K = found.row_T, found.chosen_K
     row, s, capacity = 0, first, rules.max_slots + rules.opened
     while s < len(user_S) and row + capacity <= len(out.note_E):
         user = user_S[s]
@@ -182,13 +189,13 @@ def serve_block(
         found.table[:] = -1
         if habits.ring_U[user] >= 0:
             n = _open_mates(tick, found, user, s, mix(serve_key, np.uint64(_RING)), out, row)
-        wanted = n_wanted(rules, habits.patience_U[user], mix(read_key, np.uint64(_LENGTH)))
-        topic_affinities(model.taste_UD[user], model.topic_DT, model.topic_mean, row_T)
-        tries = rules.tries + int(rules.tries_per_slot * wanted)
+        slot_K = found.chosen_K[: n_wanted(rules, habits.patience_U[user], mix(read_key, np.uint64(_LENGTH)))]
+        topic_affinities(model.taste_UD[user], model.topic_DT, model.topic_mean, found.row_T)
+        _draw_slots(tick, found, slot_K, user, mix(serve_key, np.uint64(_SLOTS)), out, row + n)
+        tries = rules.tries + int(rules.tries_per_slot * len(slot_K))
         gather(found, tick.shelf, tick.cards, tick.state, user, serve_key, tries)
-        score(found, model, tick.cards, row_T, user, mix(luck.rank, np.uint64(user)))
-        n_filled = _fill(rules, found, chosen_K[:wanted])
-        _plan(tick, found, chosen_K[:n_filled], user, mix(serve_key, np.uint64(_SLOTS)), out, row + n)
+        score(found, model, tick.cards, found.row_T, user, mix(luck.rank, np.uint64(user)))
+        n_filled = _fill(rules, found, slot_K, out, row + n)
         n += _read(tick, found.liking_K, user, (s, n), out, row + n, n_filled)
         row, s = row + n, s + 1
     return s, row

@@ -31,6 +31,7 @@ class Shelf(NamedTuple):
     n_popular_C: NDArray[np.int64]
     label_N: NDArray[np.int16]
     author_N: NDArray[np.int32]
+    n_popular: int  # the room of popular_G
     oldest: int
 
 
@@ -41,7 +42,7 @@ def stock(spec: Logging, state: State, notes: NoteTruth, oldest: int, last: int)
     popular_CG = np.full((N_CATEGORIES, spec.popular_in_category), -1, np.int32)
     n_popular_C = np.zeros(N_CATEGORIES, np.int64)
     _hottest_of_each(heat_P, notes.label_N[oldest:last], oldest, popular_CG, n_popular_C)
-    return Shelf(popular_G, popular_CG, n_popular_C, notes.label_N, notes.author_N, oldest)
+    return Shelf(popular_G, popular_CG, n_popular_C, notes.label_N, notes.author_N, spec.popular_size, oldest)
 
 
 @numba.njit(cache=True)

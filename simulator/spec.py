@@ -14,6 +14,7 @@ N_CATEGORIES = 20
 TOPICS_PER_CATEGORY = 12
 N_TOPICS = N_CATEGORIES * TOPICS_PER_CATEGORY
 MAX_SLOTS = 200  # eight seconds each: a session ends within its hour
+MAX_TRIES = 150  # candidates that a channel draws for the longest session; kernels have room for five channels'
 
 Preset = Literal["note-feed", "single-column"]
 
@@ -87,6 +88,7 @@ class Living:
     authors_among_users: float = 1.0
     active_alpha: float = 0.4  # users come on a share Beta(alpha, beta) of days, at neutral satisfaction
     active_beta: float = 0.92
+    habit: float = 0.5  # correlation (of ranks) between patience and the share of days
     more_sessions: float = 0.1  # beyond the first of an active day, mean for a user of median patience
     return_slope: float = 0.5  # logits of coming per relative surplus of clicks in the latest visit
     neutral_ctr: float = 0.08
@@ -155,16 +157,14 @@ class WorldSpec:
     rings: Rings = field(default_factory=Rings)
 
     def __post_init__(self) -> None:
-        for name, place, low, high in _RANGES:
-            value = getattr(getattr(self, place) if place else self, name)
-            if not low <= value <= high:
-                label = f"{_PARTS[place]}.{name}" if place else f"WorldSpec.{name}"
-                bounds = f"at least {low}" if high == _INFINITY else f"in [{low}, {high}]"
-                raise ValueError(f"{label}: expected {bounds}, got {value}")
-        if self.logging.max_slots % self.logging.page_size:
-            raise ValueError(
-                f"Logging.max_slots: expected whole pages of {self.logging.page_size}, got {self.logging.max_slots}"
-            )
+        for place in ("", *_PARTS):
+            _check_part(getattr(self, place) if place else self, place)
+        logging = self.logging
+        if logging.max_slots % logging.page_size:
+            raise ValueError(f"Logging.max_slots: expected whole pages of {logging.page_size}, got {logging.max_slots}")
+        if logging.tries + logging.tries_per_slot * logging.max_slots > MAX_TRIES:
+            got = f"{logging.tries} + {logging.tries_per_slot} x {logging.max_slots}"
+            raise ValueError(f"Logging.tries: expected at most {MAX_TRIES} for the longest session, got {got}")
 
     def as_dict(self) -> dict[str, Any]:
         """Return the spec as nested plain values, for a manifest."""
@@ -183,25 +183,72 @@ _PARTS = {
     "trends": "Trends",
     "rings": "Rings",
 }
+_POSITIVE = 1e-9
+# Field, part, least, greatest; every other number has only to be finite.
 _RANGES: tuple[tuple[str, str, float, float], ...] = (
     ("n_users", "", 1, 2**31 - 1),
     ("n_authors", "", 1, 2**31 - 1),
     ("days", "", 1, 32_767),
     ("text_alignment", "affinity", 0.0, 1.0),
+    ("n_personas", "affinity", 1, 10_000),
+    ("topics_per_persona", "affinity", 1, N_TOPICS),
+    ("second_topic_share", "affinity", 0.0, 1.0),
     ("note_jitter", "affinity", 0.0, 1.0),
     ("page_size", "logging", 1, 100),
     ("max_slots", "logging", 1, MAX_SLOTS),
+    ("tries", "logging", 1, MAX_TRIES),
+    ("tries_per_slot", "logging", 0.0, MAX_TRIES),
     ("fresh_slots", "logging", 0, 50),
     ("fresh_guarantee", "logging", 0, _INFINITY),
     ("explore_share", "logging", 0.0, 0.5),
     ("random_share", "logging", 0.0, 0.5),
     ("pool_days", "logging", 0.1, _INFINITY),
+    ("popular_size", "logging", 1, 1_000_000),
+    ("popular_in_category", "logging", 1, 1_000_000),
     ("ranker_noise", "logging", 0.0, _INFINITY),
+    ("ranker_halving", "logging", _POSITIVE, _INFINITY),
+    ("initial_users", "living", 0.0, 1.0),
+    ("initial_authors", "living", 0.0, 1.0),
+    ("authors_among_users", "living", 0.0, 1.0),
+    ("active_alpha", "living", _POSITIVE, _INFINITY),
+    ("active_beta", "living", _POSITIVE, _INFINITY),
+    ("more_sessions", "living", 0.0, 20.0),
+    ("neutral_ctr", "living", _POSITIVE, 1.0),
     ("boredom", "living", 0.0, 1.0),
+    ("examine_low", "living", _POSITIVE, 1.0),
+    ("examine_high", "living", _POSITIVE, 1.0),
+    ("fame_tail", "living", _POSITIVE, _INFINITY),
+    ("notes_per_author_day", "publishing", 0.0, 50.0),
+    ("productivity_tail", "publishing", _POSITIVE, _INFINITY),
     ("elastic_share", "publishing", 0.0, 1.0),
+    ("feedback_scale", "publishing", _POSITIVE, _INFINITY),
+    ("memory_days", "publishing", _POSITIVE, _INFINITY),
+    ("per_week", "trends", 0.0, 1_000.0),
+    ("rise_hours", "trends", _POSITIVE, _INFINITY),
+    ("hold_days", "trends", 0.0, _INFINITY),
+    ("fade_days", "trends", _POSITIVE, _INFINITY),
     ("author_share", "rings", 0.0, 0.5),
+    ("size", "rings", 2, 1_000),
     ("opened", "rings", 0, 8),
 )
+
+
+def _check_part(part: object, place: str) -> None:
+    """Refuse numbers that are not finite or out of their range."""
+    label = _PARTS.get(place, "WorldSpec")
+    ranges = {name: (low, high) for name, at, low, high in _RANGES if at == place}
+    for field_ in fields(part):  # type: ignore[arg-type]
+        value = getattr(part, field_.name)
+        if not isinstance(value, int | float):
+            continue
+        low, high = ranges.get(field_.name, (-_INFINITY, _INFINITY))
+        if not (low <= value <= high and abs(value) < _INFINITY):
+            least = "more than 0" if low == _POSITIVE else f"at least {low}"
+            expected = (
+                "a finite number" if low == -_INFINITY else least if high == _INFINITY else f"in [{low:g}, {high:g}]"
+            )
+            raise ValueError(f"{label}.{field_.name}: expected {expected}, got {value}")
+
 
 # Short video. Rates per impression and given a click are those of KuaiRand-Pure, session lengths those of KuaiRec.
 _VIDEO = {

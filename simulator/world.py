@@ -24,7 +24,7 @@ from simulator.schema import DAY_SECONDS, EventLog, Observation, Requests, Schem
 from simulator.serving import serve, show_slates
 from simulator.shelf import HOUR_SECONDS, age_table, doubt, pool_bounds, refresh, stock
 from simulator.showing import Showing
-from simulator.spec import Logging, WorldSpec
+from simulator.spec import MAX_SLOTS, Logging, WorldSpec
 from simulator.state import (
     CLICKED,
     EXPOSED,
@@ -219,8 +219,13 @@ class World:
     def _show(self, user_Q: NDArray[np.int32], slates: Slates) -> Impressions:
         """Show slates of any notes born by now."""
         n_born = int(np.searchsorted(self._born_time_N, self.now))
+        n_joined = int(np.searchsorted(self._population.people.joined_time_U, self.now))
+        if user_Q.size and int(user_Q.max()) >= n_joined:
+            raise SchemaError("Requests.ids", f"users below {n_joined}, who have joined", int(user_Q.max()))
         if len(slates) != len(user_Q):
             raise SchemaError("Slates.ids", f"{len(user_Q)} rows", len(slates))
+        if slates.ids_QK.shape[1] > MAX_SLOTS:
+            raise SchemaError("Slates.ids", f"at most {MAX_SLOTS} columns", slates.ids_QK.shape[1])
         if slates.ids_QK.size and int(slates.ids_QK.max()) >= n_born:
             raise SchemaError("Slates.ids", f"notes below {n_born}", int(slates.ids_QK.max()))
         self._refresh(0, n_born)

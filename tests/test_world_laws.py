@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from simulator.crew import Hand, live_hour, packed, unpacked
 from simulator.policy import room
 from simulator.schema import DAY_SECONDS
 from simulator.serving import serve
 from simulator.shelf import HOUR_SECONDS, pool_bounds
-from simulator.spec import Logging
+from simulator.spec import Logging, find_world
 from simulator.state import CLICKED, DAY, EVER_CLICKED, EVER_SHOWN, EXPOSED, PLEASED, SHOWN, TODAY, absorb, copy_state
 from simulator.tick import Impressions, blank, joined, of_columns
 from simulator.world import World
@@ -146,6 +147,36 @@ def test_counts_do_not_depend_on_the_order_of_impressions(seed: int) -> None:
         absorb(state, notes.author_N, notes.key_N, user_E, note_E, shown.responses_E[rows], 4)
     for name in ("count_N4", "count_AL", "visit_U3", "seen_UB", "n_seen_U", "n_history_U"):
         assert np.array_equal(getattr(states[0], name), getattr(states[1], name)), name
+
+
+class Table:
+    """Hands at one table: a crew without processes between them (those are in test_simulate)."""
+
+    def __init__(self, name: str, count: int) -> None:
+        self._hands = [Hand(find_world(name), 3, None, (index, count)) for index in range(1, count)]
+        self._served: list[bytes] = []
+
+    def ask(self) -> None:
+        """Have every hand serve its share."""
+        self._served = [hand.serve() for hand in self._hands]
+
+    def collect(self) -> list[Impressions]:
+        """Return what they served."""
+        return [unpacked(data) for data in self._served]
+
+    def tell(self, shown: Impressions) -> None:
+        """Let every hand enter the whole hour."""
+        for hand in self._hands:
+            hand.settle(packed(shown))
+
+
+@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("count", [2, 7])
+def test_any_number_of_hands_gives_the_same_log_and_the_same_state(name: str, count: int) -> None:
+    world, crew = World(find_world(name), seed=3), Table(name, count)
+    for _ in range(48):
+        live_hour(world, crew, count)
+    assert digest(world) == digest(lived(name, seed=3, hours=48))
 
 
 # Nothing is lost, nothing comes too early
