@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tests.slow_world import SlowWorld
 
 single = np.float32  # the platform's precision for tastes, styles and cards
+Slot = tuple[int, str, float]  # note, channel, propensity
 RING, LENGTH, SLOTS = 500, 501, 502  # what a session's keys are mixed with, besides the numbers of channels
 
 
@@ -28,13 +29,14 @@ def serve(world: SlowWorld, user: int) -> list[Impression]:
     taken: set[int] = set()  # the notes of this session: no note comes twice
     opened = list(open_mates(world, user, mix(key, RING), seen, taken))
     n_wanted = slots_wanted(world, user, world.luck("read", hour, user, LENGTH))
+    drawn = draw_slots(world, mix(key, SLOTS), n_wanted, seen, taken)
     tries = spec.logging.tries + int(spec.logging.tries_per_slot * n_wanted)
     found = keep_new(world, offers(world, user, key, tries), seen, taken)
     rank_of = {note: noisy_rank(world, user, note) for note in found}
     ranked = sorted(found, key=lambda note: rank_of[note])  # equal ones stay as they were gathered
-    plan = [(note, found[note], math.nan) for note in fill(world, ranked, found, n_wanted)]
-    for slot in range(len(plan)):
-        plan[slot] = explore(world, mix(key, SLOTS, slot), seen, taken) or plan[slot]
+    fresh = [(note, "fresh", math.nan) for note in ranked if found[note] == "fresh"]
+    other = [(note, found[note], math.nan) for note in ranked if found[note] != "fresh"]
+    plan = fill(world, drawn, fresh, other, n_wanted)
     return opened + list(read(world, user, plan, len(opened)))
 
 
@@ -131,10 +133,14 @@ def popular_notes(world: SlowWorld, user: int, key: int, tries: int) -> Iterator
     in_category = cache(world.popular_in)
     for i in range(tries):
         draw = mix(key, i)
-        category = world.notes[mine[pick(draw, len(mine))]].label if mine and i % 2 else None
-        hottest = (in_category(category) if category is not None else []) or everywhere
+        hottest, n_places = everywhere, world.spec.logging.popular_size
+        if mine and i % 2:
+            hottest = in_category(world.notes[mine[pick(draw, len(mine))]].label)
+            n_places = world.spec.logging.popular_in_category
         lot = uniform(mix(draw, 1))
-        yield hottest[int(lot * lot * lot * len(hottest))]  # the hottest more often
+        place = int(lot * lot * lot * n_places)  # the hottest more often
+        if place < len(hottest):
+            yield hottest[place]
 
 
 # Ranking and pages
@@ -155,38 +161,43 @@ def noisy_rank(world: SlowWorld, user: int, note: int) -> int:
     return min(max(int((11 - logit) * 160), 0), 4_095)
 
 
-def fill(world: SlowWorld, ranked: list[int], channel_of: dict[int, str], n_wanted: int) -> list[int]:
-    """Fill pages in order of rank: slots 3 and 7 (up to a quota) of each page are for fresh notes, the rest for others.
+def draw_slots(world: SlowWorld, key: int, n_wanted: int, seen: Filter, taken: set[int]) -> dict[int, Slot]:
+    """Give a slot, now and then, to a uniform draw from the pool, unless that was seen or is in the session."""
+    logging, pool, drawn = world.spec.logging, world.memory.pool, dict[int, Slot]()
+    for slot in range(n_wanted):
+        lot = uniform(mix(key, slot))
+        if lot < logging.random_share + logging.explore_share:
+            note = pool.draw(mix(key, slot, 1))
+            if not seen.holds(world.notes[note].key) and note not in taken:
+                taken.add(note)
+                drawn[slot] = note, "random" if lot < logging.random_share else "explore", 1 / pool.n
+    return drawn
 
-    Where a kind runs out the other takes its slots.
+
+def fill(world: SlowWorld, drawn: dict[int, Slot], fresh: list[Slot], other: list[Slot], n_wanted: int) -> list[Slot]:
+    """Fill pages: slots that were drawn stay, slots 3 and 7 (up to a quota a page) are for fresh notes, the rest not.
+
+    Where a kind runs out the other takes its slots; when both have, the session ends.
     """
-    logging, chosen = world.spec.logging, list[int]()
-    fresh = [note for note in ranked if channel_of[note] == "fresh"]
-    other = [note for note in ranked if channel_of[note] != "fresh"]
-    while (fresh or other) and len(chosen) < n_wanted:
-        slot = len(chosen) % logging.page_size
-        is_kept = slot % 4 == 3 and slot // 4 < logging.fresh_slots
+    logging, chosen, n_kept = world.spec.logging, list[Slot](), 0
+    for slot in range(n_wanted):
+        n_kept = 0 if slot % logging.page_size == 0 else n_kept
+        if slot in drawn:
+            chosen.append(drawn[slot])
+            continue
+        is_kept = slot % logging.page_size % 4 == 3 and n_kept < logging.fresh_slots
+        n_kept += is_kept
         queue = (fresh or other) if is_kept else (other or fresh)
+        if not queue:
+            break
         chosen.append(queue.pop(0))
     return chosen
-
-
-def explore(world: SlowWorld, key: int, seen: Filter, taken: set[int]) -> tuple[int, str, float] | None:
-    """Give a slot, now and then, to a uniform draw from the pool, unless that was seen or is in the session."""
-    logging, pool, lot = world.spec.logging, world.memory.pool, uniform(key)
-    if lot >= logging.random_share + logging.explore_share:
-        return None
-    note = pool.draw(mix(key, 1))
-    if seen.holds(world.notes[note].key) or note in taken:
-        return None
-    taken.add(note)
-    return note, "random" if lot < logging.random_share else "explore", 1 / pool.n
 
 
 # Reading and answering
 
 
-def read(world: SlowWorld, user: int, plan: list[tuple[int, str, float]], first_slot: int) -> Iterator[Impression]:
+def read(world: SlowWorld, user: int, plan: list[Slot], first_slot: int) -> Iterator[Impression]:
     """Look at page after page from the top; who clicks nothing on a page may leave."""
     living, page_size = world.spec.living, world.spec.logging.page_size
     examine = float(world.population.people.examine_U[user])

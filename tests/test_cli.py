@@ -27,7 +27,7 @@ def test_simulate_writes_the_same_bytes_for_the_same_seed(tmp_path: Path) -> Non
     files = sorted(str(path.relative_to(tmp_path / "one")) for path in found)
     assert files == [
         "authors.parquet",
-        "events/part-00000.parquet",
+        *(f"events/part-{day:05d}.parquet" for day in range(16)),
         "follows.parquet",
         "manifest.json",
         "notes.parquet",
@@ -65,7 +65,10 @@ def test_the_help_names_every_layout() -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["simulate", "--world", "tinny", "--out", "x"], "world: expected one of tiny, small, got 'tinny'"),
+        (
+            ["simulate", "--world", "tinny", "--out", "x"],
+            "world: expected one of tiny, small, medium, large, tiny-video, small-video, got 'tinny'",
+        ),
         (["run", "--methods", "nope", "--world", "tiny"], "method: expected one of random, "),
         (["run", "--tasks", "gowalla/*", "--data", "/nowhere"], "data: expected a folder with gowalla-lightgcn"),
         (["import", "tabular", "/nowhere.csv", "--out", "x", "--option", "user=u"], "options: item: expected a column"),

@@ -11,8 +11,11 @@ from bench.run import run
 from bench.task import Task
 from bench.tasks import TASKS
 from methods.registry import METHODS
+from simulator.policy import CHANNELS
+from simulator.spec import WORLDS
 
 README = Path(__file__).parents[1] / "README.md"
+WORLD_PAGE = README.parent / "docs" / "world.md"
 
 
 def quiet(what: str, done: int, total: int) -> None:
@@ -24,6 +27,11 @@ def test_every_task_is_in_the_readme(task: Task) -> None:
     name = task.id.partition("@")[0]
     family = re.sub(r"/(j\d+|age-\d+h)$", "", name)
     assert family in README.read_text()
+
+
+@pytest.mark.parametrize("name", [*WORLDS, *CHANNELS])
+def test_every_world_and_channel_is_in_the_page_of_the_world(name: str) -> None:
+    assert re.search(rf"^\|.*(?<![\w-]){name}(?![\w-]).*\|", WORLD_PAGE.read_text(), flags=re.MULTILINE)
 
 
 @pytest.mark.parametrize("method", [*METHODS, *TRUTHS])

@@ -98,7 +98,6 @@ def test_text_alignment_is_the_share_of_affinity_that_topics_explain(alignment: 
     assert abs(explained - alignment) < 0.08
 
 
-@pytest.mark.xfail(reason="the halves of taste go together: both follow the user's topics, so variances add to 1.05")
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_the_variances_of_affinity_add_to_one_over_random_users_and_topics(seed: int) -> None:
     spec = find_world("tiny:n_users=4000,text_alignment=0.6")

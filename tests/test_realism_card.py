@@ -95,7 +95,7 @@ def test_the_same_seed_gives_the_same_card(tiny: Observation) -> None:
 def test_the_tiny_world_counts_its_verdicts(tiny: Observation) -> None:
     card = card_of(tiny)
     assert sum(card.counts().values()) == len(card.lines)
-    assert card.counts()["run the arms"] == 2
+    assert card.counts()["run the arms"] == 3
     assert lines(card)["click/impression"].value == pytest.approx(float(tiny.events.click_E.mean()))
     assert lines(card)["related/times-random"].detail.startswith("too few notes: ")
     assert {drawing.anchor for drawing in card.drawings} >= {

@@ -50,7 +50,6 @@ def test_only_notes_are_shown_and_only_to_users() -> None:
         world.expose(requests, slates(np.zeros((1, 1), np.int32)))
 
 
-@pytest.mark.xfail(reason="expose takes users who have not joined: the log then breaks its own law")
 def test_nothing_is_shown_to_who_has_not_joined() -> None:
     world = lived("tiny", seed=3, hours=5 * 24)
     with pytest.raises(SchemaError, match="joined"):
@@ -69,12 +68,10 @@ def refusal(user: int, width: int) -> str:
     return run.stdout
 
 
-@pytest.mark.xfail(reason="a slate that ends after its hour is written beyond the seconds of the hour")
 def test_a_slate_longer_than_an_hour_is_refused() -> None:
     assert refusal(3, 1_000).startswith("Slates.ids")
 
 
-@pytest.mark.xfail(reason="a user whom the world does not have is read from beyond its arrays")
 def test_an_unknown_user_is_refused() -> None:
     assert refusal(600, 1).startswith("Requests.ids")
 

@@ -93,12 +93,7 @@ def test_one_slate_changes_nothing_but_its_users_hour(name: str) -> None:
         assert np.array_equal(getattr(others[0], column), getattr(others[1], column))
 
 
-INDEXED = "popular notes are drawn by an index into a list, which a note more or less stretches for everybody"
-
-
-@pytest.mark.parametrize(
-    "name", ["tiny", "tiny:popular_in_category=0", pytest.param("tiny-video", marks=pytest.mark.xfail(reason=INDEXED))]
-)
+@pytest.mark.parametrize("name", PRESETS)
 def test_most_of_what_comes_days_after_one_slate_is_the_same(name: str) -> None:
     world = lived(name, seed=3, hours=EVENING)
     end = world.now + 73 * 3_600
