@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from methods.interactions import Sparse, binary, n_users_of, profiles
+from methods.kernel import compiled
 from simulator.schema import Requests
 
 RowsOf = Callable[[Sparse, NDArray[np.int64]], Sparse]  # (clicks_UT, ids_R) -> similar targets (R, T)
@@ -96,7 +96,7 @@ def _placed(rows_RT: Sparse, ids_R: NDArray[np.int64], n_targets: int) -> Sparse
     return sp.csr_matrix((rows_RT.data, rows_RT.indices, start_T1), shape=(n_targets, n_targets))
 
 
-@numba.njit(cache=True)
+@compiled
 def _keep_top(
     start_R1: NDArray[np.int32],
     id_V: NDArray[np.int32],
@@ -108,7 +108,7 @@ def _keep_top(
         take_best(id_V[start_R1[r] : start_R1[r + 1]], value_V[start_R1[r] : start_R1[r + 1]], ids_RK[r], best_RK[r])
 
 
-@numba.njit(cache=True)
+@compiled
 def take_best(
     id_V: NDArray[np.int32], value_V: NDArray[np.float32], ids_K: NDArray[np.int32], best_K: NDArray[np.float32]
 ) -> None:

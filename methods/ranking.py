@@ -6,10 +6,10 @@ request: a candidate costs one comparison unless it enters the heap, and a sampl
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from methods.kernel import compiled
 from simulator.schema import Requests, SchemaError, Slates
 
 _SAMPLE = 512  # candidates looked at to guess where the best begin
@@ -44,7 +44,7 @@ def rank(scores_QT: NDArray[np.float32], requests: Requests, *, k: int) -> Slate
     return Slates(ids_QK, best_QK)
 
 
-@numba.njit(cache=True)
+@compiled
 def tie_hash(seed: np.uint64, query: np.uint64, target: np.uint64) -> np.uint64:
     """Hash (seed, query, target) by the splitmix64 finaliser (Steele et al. 2014, doi:10.1145/2660193.2660195)."""
     x = seed + ((query << np.uint64(32)) ^ target) * np.uint64(0x9E3779B97F4A7C15)
@@ -53,12 +53,12 @@ def tie_hash(seed: np.uint64, query: np.uint64, target: np.uint64) -> np.uint64:
     return x ^ (x >> np.uint64(31))
 
 
-@numba.njit(cache=True)
+@compiled
 def _is_worse(score_a: np.float32, tie_a: np.uint64, score_b: np.float32, tie_b: np.uint64) -> bool:
     return bool(score_a < score_b or (score_a == score_b and tie_a > tie_b))
 
 
-@numba.njit(cache=True)
+@compiled
 def _sink(score_K: NDArray[np.float32], tie_K: NDArray[np.uint64], id_K: NDArray[np.int32], at: int, size: int) -> None:
     """Restore the heap (worst on top) below `at`."""
     while True:
@@ -74,13 +74,13 @@ def _sink(score_K: NDArray[np.float32], tie_K: NDArray[np.uint64], id_K: NDArray
         at = worst
 
 
-@numba.njit(cache=True)
+@compiled
 def _heapify(score_K: NDArray[np.float32], tie_K: NDArray[np.uint64], id_K: NDArray[np.int32], size: int) -> None:
     for parent in range(size // 2 - 1, -1, -1):
         _sink(score_K, tie_K, id_K, parent, size)
 
 
-@numba.njit(cache=True)
+@compiled
 def _sort_best_first(
     score_K: NDArray[np.float32], tie_K: NDArray[np.uint64], id_K: NDArray[np.int32], size: int
 ) -> None:
@@ -92,13 +92,13 @@ def _sort_best_first(
         _sink(score_K, tie_K, id_K, 0, last)
 
 
-@numba.njit(cache=True)
+@compiled
 def _holds(ids_S: NDArray[np.int32], wanted: int) -> bool:
     at = np.searchsorted(ids_S, wanted)
     return bool(at < len(ids_S) and ids_S[at] == wanted)
 
 
-@numba.njit(cache=True)
+@compiled
 def _likely_floor(score_T: NDArray[np.float32], candidates_C: NDArray[np.int32], k: int) -> np.float32:
     """Guess from a sample a score that about 2 k candidates reach; -inf where there is little to skip."""
     stride = len(candidates_C) // _SAMPLE
@@ -112,7 +112,7 @@ def _likely_floor(score_T: NDArray[np.float32], candidates_C: NDArray[np.int32],
     return np.float32(-np.inf) if np.isnan(floor) else floor
 
 
-@numba.njit(cache=True)
+@compiled
 def _select_row(  # noqa: PLR0913 - a kernel takes its arrays one by one
     score_T: NDArray[np.float32],
     candidates_C: NDArray[np.int32],
@@ -153,7 +153,7 @@ def _select_row(  # noqa: PLR0913 - a kernel takes its arrays one by one
     return size
 
 
-@numba.njit(cache=True)
+@compiled
 def _select(  # noqa: PLR0913 - a kernel takes its arrays one by one
     scores_QT: NDArray[np.float32],
     query_Q: NDArray[np.int32],

@@ -12,12 +12,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from methods.base import Budget, Capabilities
 from methods.interactions import FROM_USERS_AND_AUTHORS, Sparse, binary, clicks, n_users_of
+from methods.kernel import compiled
 from methods.neighbours import Neighbourhood, pack, scores, take_best
 from methods.ranking import rank
 from simulator.schema import Kind, Observation, Requests, Slates
@@ -105,7 +105,7 @@ def _drawn_users(
     return start_R1, np.concatenate([*users_R, np.empty(0, np.int32)]).astype(np.int32)
 
 
-@numba.njit(cache=True)
+@compiled
 def _swing(  # noqa: PLR0913 - a kernel takes its arrays one by one
     ids_R: NDArray[np.int64],
     start_R1: NDArray[np.int64],

@@ -6,10 +6,10 @@ tail and follows say something about taste.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.kernel import compiled
 from simulator.luck import generator, keys, mix, stream, uniform
 from simulator.population import Population
 from simulator.response import Model, topic_affinities
@@ -39,7 +39,7 @@ def initial_follows(
     return user_F[is_new_F], author_F[is_new_F]
 
 
-@numba.njit(cache=True)
+@compiled
 def _befriend(  # noqa: PLR0913 - a kernel takes its arrays one by one
     model: Model,
     state: State,

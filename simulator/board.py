@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.kernel import compiled, inlined
 from simulator.luck import mix
 
 
@@ -29,7 +29,7 @@ def blank_board(capacity: int) -> Board:
     return Board(np.full(size, -1, np.int32), np.zeros(1, np.int64))
 
 
-@numba.njit(cache=True)
+@compiled
 def pin(board: Board, note_X: NDArray[np.int32], key_X: NDArray[np.uint64], at_N: NDArray[np.int32]) -> None:
     """Pin notes and remember their cells in `at_N`."""
     cell_M = board.cell_M
@@ -43,7 +43,7 @@ def pin(board: Board, note_X: NDArray[np.int32], key_X: NDArray[np.uint64], at_N
     board.n_1[0] += len(note_X)
 
 
-@numba.njit(cache=True)
+@compiled
 def unpin(board: Board, note_X: NDArray[np.int32], at_N: NDArray[np.int32]) -> None:
     """Take notes off the board; nobody looks notes up, so a gap is only a gap."""
     for note in note_X:
@@ -52,7 +52,7 @@ def unpin(board: Board, note_X: NDArray[np.int32], at_N: NDArray[np.int32]) -> N
     board.n_1[0] -= len(note_X)
 
 
-@numba.njit(cache=True, inline="always")
+@inlined
 def draw(cell_M: NDArray[np.int32], key: np.uint64) -> int:
     """Draw a note uniformly from a board that holds one at least."""
     mask = np.uint64(len(cell_M) - 1)

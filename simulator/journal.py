@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.kernel import kernel
+from simulator.kernel import compiled, kernel
 from simulator.luck import keys, uniforms
 from simulator.policy import CHANNELS
 from simulator.schema import EVENT_COLUMNS, RESPONSES, EventLog, Follows
@@ -47,7 +46,7 @@ def rows_of(shown: Impressions, user_E: NDArray[np.int32], time_E: NDArray[np.in
     return rows
 
 
-@numba.njit(cache=True)
+@compiled
 def _unpacked(responses_E: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Return the six bits of every answer as six columns."""
     bit_6E = np.empty((6, len(responses_E)), np.bool_)
@@ -68,7 +67,7 @@ def _count_seconds(
         upto[second] += upto[second - 1]
 
 
-@numba.njit(cache=True)
+@compiled
 def _by_second(shown: Impressions, start_S: NDArray[np.int64], out: Impressions, second_E: NDArray[np.int64]) -> None:
     """Sort impressions by second of the hour, equal ones as they are: a counting sort."""
     upto = np.zeros(3_601, np.int64)

@@ -1,21 +1,70 @@
-"""The compiler of the hot loop."""
+"""The compilers of hot loops, and where their machine code is kept.
+
+numba's cache on disk watches a function's own file only: after an edit of something it calls or inlines from another
+file it would go on running the old code. So the code is kept in a folder named by a hash of all sources of this
+package.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+_PACKAGE = Path(__file__).parent
+
+
+def compiled(function: Function) -> Function:
+    """Compile a function that may allocate arrays and return them."""
+    return _cached(function, _nrt=True)
 
 
 def kernel(function: Function) -> Function:
     """Compile a function of the hot loop without reference counts: counting costs more than the arithmetic.
 
-    Such a function may take views of its arguments, which outlive it, but allocate nothing and return no array.
-    Division by zero gives infinity, as in numpy.
+    Such a function may take views of its arguments, which outlive it, but allocates nothing and returns no array.
     """
-    compile_: Any = numba.njit(cache=True, _nrt=False, error_model="numpy")  # type: ignore[call-overload]
-    compiled: Function = compile_(function)
-    return compiled
+    return _cached(function, _nrt=False)
+
+
+def inlined(function: Function) -> Function:
+    """Compile a function of numbers into its callers."""
+    return _cached(function, inline="always")
+
+
+def _cached(function: Function, **options: Any) -> Function:
+    """Compile, division by zero giving infinity as in numpy, and keep the code."""
+    with _folder_of_these_sources():
+        compile_: Any = numba.njit(cache=True, error_model="numpy", **options)
+        done: Function = compile_(function)
+    return done
+
+
+@contextmanager
+def _folder_of_these_sources() -> Iterator[None]:
+    """Point numba's cache to the folder of the sources as they are; nowhere where that cannot be written."""
+    config: Any = numba.config
+    usual = config.CACHE_DIR
+    base = Path(usual or _PACKAGE / "__pycache__")
+    if os.access(base if base.exists() else base.parent, os.W_OK):
+        config.CACHE_DIR = str(base / f"kernels-{_SOURCES}")
+    try:
+        yield
+    finally:
+        config.CACHE_DIR = usual
+
+
+def _hash_of_sources() -> str:
+    digest = hashlib.sha256()
+    for path in sorted(_PACKAGE.glob("*.py")):
+        digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+_SOURCES = _hash_of_sources()

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.kernel import compiled
 from simulator.luck import day_keys, keys, mix, poisson, uniform
 from simulator.population import People
 from simulator.schema import DAY_SECONDS
@@ -59,13 +59,13 @@ def returning(spec: Living, people: People, state: State, seed: int, day: int) -
     return Sessions(user_S[np.lexsort((keys(keys_4[3], user_S), hour_S))], start_H1)
 
 
-@numba.njit(cache=True)
+@compiled
 def hour_of(luck: float) -> int:
     """Map a uniform to an hour of the day by its share of the load."""
     return int(np.searchsorted(_HOUR_UPTO, luck))
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _plan_visits(  # noqa: PLR0913 - a kernel takes its arrays one by one
     activity_U: NDArray[np.float64],
     more_U: NDArray[np.float64],
@@ -87,7 +87,7 @@ def _plan_visits(  # noqa: PLR0913 - a kernel takes its arrays one by one
             hours_U[user] |= 1 << hour_of(uniform(mix(hour_key, np.uint64(turn))))
 
 
-@numba.njit(cache=True)
+@compiled
 def _by_hour(hours_U: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """Sort visits by hour, then user: a counting sort."""
     start_H1 = np.zeros(25, np.int64)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from simulator.kernel import compiled, inlined
 
 
 def stream(seed: int, name: str) -> np.uint64:
@@ -24,7 +25,7 @@ def generator(seed: int, name: str) -> np.random.Generator:
     return np.random.default_rng(int(stream(seed, name)))
 
 
-@numba.njit(cache=True, inline="always")
+@inlined
 def mix(key: np.uint64, part: np.uint64) -> np.uint64:
     """Fold `part` into `key`; chain the calls to key by several parts."""
     x = (key ^ np.uint64(part)) + np.uint64(0x9E3779B97F4A7C15)
@@ -33,14 +34,14 @@ def mix(key: np.uint64, part: np.uint64) -> np.uint64:
     return x ^ (x >> np.uint64(31))
 
 
-@numba.njit(cache=True, inline="always")
+@inlined
 def uniform(key: np.uint64) -> float:
     """Map a key to a uniform in the open (0, 1), exact in float64."""
     # Through int64: processors turn signed integers into floats in one step, unsigned ones in several.
     return (float(np.int64(key >> np.uint64(12))) + 0.5) * (1.0 / 4503599627370496.0)
 
 
-@numba.njit(cache=True, inline="always")
+@inlined
 def bell(key: np.uint64) -> float:
     """Map a key to a near-normal of mean 0 and variance 1: the scaled sum of its four 16-bit lanes (Irwin-Hall)."""
     lanes = (
@@ -52,7 +53,7 @@ def bell(key: np.uint64) -> float:
     return (float(np.int64(lanes)) + 2.0 - 131072.0) * (1.7320508075688772 / 65536.0)
 
 
-@numba.njit(cache=True)
+@compiled
 def _mix_all(keys: NDArray[np.uint64], parts: NDArray[np.uint64]) -> NDArray[np.uint64]:
     out = np.empty(len(keys), np.uint64)
     for i in range(len(keys)):
@@ -81,7 +82,7 @@ def uniforms(hashed: NDArray[np.uint64]) -> NDArray[np.float64]:
     return ((hashed >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52
 
 
-@numba.njit(cache=True, inline="always")
+@inlined
 def poisson(u: float, mean: float) -> int:
     """Return the Poisson quantile of `u` (inversion, Devroye 1986, III.10), at most 50."""
     chance = np.exp(-mean)

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.kernel import compiled
 from simulator.luck import mix, stream, uniform
 from simulator.notes import note_truth
 from simulator.population import Population, draw_population
@@ -120,7 +120,7 @@ def newest_notes(author_N: NDArray[np.int32], n_authors: int) -> NDArray[np.int3
     return newest_AM
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _engage(model: Model, cards: Cards, user_Q: NDArray[np.int32], out_QN: NDArray[np.float32]) -> None:
     everything_N = np.arange(out_QN.shape[1]).astype(np.int32)
     row_T = np.empty(model.topic_DT.shape[1], np.float32)
@@ -128,7 +128,7 @@ def _engage(model: Model, cards: Cards, user_Q: NDArray[np.int32], out_QN: NDArr
         _engage_row(model, cards, user, everything_N, row_T, out_QN[q])
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _engage_pairs(
     model: Model, cards: Cards, user_Q: NDArray[np.int32], note_QK: NDArray[np.int32], out_QK: NDArray[np.float32]
 ) -> None:
@@ -137,7 +137,7 @@ def _engage_pairs(
         _engage_row(model, cards, user, note_QK[q], row_T, out_QK[q])
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _engage_row(  # noqa: PLR0913 - a kernel takes its arrays one by one
     model: Model,
     cards: Cards,
@@ -159,7 +159,7 @@ def _engage_row(  # noqa: PLR0913 - a kernel takes its arrays one by one
             out_K[k] = engage_probability(weights, odds_R, click, liking)
 
 
-@numba.njit(cache=True)
+@compiled
 def _draw(
     root: np.uint64,
     user_Q: NDArray[np.int32],

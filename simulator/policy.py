@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from simulator.board import draw
-from simulator.kernel import kernel
+from simulator.kernel import inlined, kernel
 from simulator.luck import bell, mix, uniform
 from simulator.response import KEY_WORD, NOISE, Cards, Model, affinity, click_logit
 from simulator.shelf import Shelf
@@ -68,7 +67,7 @@ def room() -> Candidates:
 # Kernels take tuples apart before their loops: see the remark in `simulator.response`.
 
 
-@numba.njit(cache=True, inline="always")
+@inlined
 def claim(table: NDArray[np.int32], note: int) -> bool:
     """Enter a note into the session's set; False when it is there already."""
     at = (note * 2654435761) & (TABLE - 1)
@@ -79,7 +78,7 @@ def claim(table: NDArray[np.int32], note: int) -> bool:
     return bool(is_new)
 
 
-@numba.njit(cache=True, inline="always")
+@inlined
 def pick(key: np.uint64, n: int) -> int:
     """Map a key to an integer in [0, n) (Lemire 2019, doi:10.1145/3230636; the bias is below n / 2^32)."""
     return int(((key >> np.uint64(32)) * np.uint64(n)) >> np.uint64(32))

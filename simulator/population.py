@@ -21,6 +21,7 @@ STYLE = 8
 MAX_TOPICS = 3
 BLOCK = 1 << 16  # users drawn at once
 _PANEL = 2_000
+_LINK_ROUNDS = 8  # draws of a user who is not yet an author
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -155,13 +156,16 @@ def _standards(spec: WorldSpec, topics: Topics, seed: int) -> tuple[tuple[float,
 def _link(
     joined_U: NDArray[np.int64], joined_A: NDArray[np.int64], share: float, rng: np.random.Generator
 ) -> NDArray[np.int32]:
-    """Make some users authors: each linked author is a user who joined no later."""
+    """Make some users authors: each linked author is a user of its own, who joined no later."""
     author_U = np.full(len(joined_U), -1, np.int32)
-    linked_A = np.flatnonzero(rng.random(len(joined_A)) < share)
-    present_A = np.searchsorted(joined_U, joined_A[linked_A], side="right")
-    user_A = (rng.random(len(linked_A)) * present_A).astype(np.int64)
-    users, first = np.unique(user_A, return_index=True)
-    author_U[users] = linked_A[first].astype(np.int32)
+    waiting_A = np.flatnonzero(rng.random(len(joined_A)) < share)
+    for _ in range(_LINK_ROUNDS):
+        present_A = np.searchsorted(joined_U, joined_A[waiting_A], side="right")
+        user_A = (rng.random(len(waiting_A)) * present_A).astype(np.int64)
+        free_A = np.flatnonzero(author_U[user_A] < 0)
+        users, first = np.unique(user_A[free_A], return_index=True)
+        author_U[users] = waiting_A[free_A[first]].astype(np.int32)
+        waiting_A = np.delete(waiting_A, free_A[first])
     return author_U
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.kernel import compiled
 from simulator.living import hour_of
 from simulator.luck import day_keys, keys, mix, poisson, stream, uniform, uniforms
 from simulator.population import Creators
@@ -64,7 +64,7 @@ def publish(spec: WorldSpec, creators: Creators, state: State, seed: int, day: i
     return Births(author_N[order], born_N[order])
 
 
-@numba.njit(cache=True)
+@compiled
 def _plan_births(
     rate_A: NDArray[np.float64], keys_3: NDArray[np.uint64]
 ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.kernel import kernel
+from simulator.kernel import inlined, kernel
 from simulator.luck import bell, mix, uniform
 from simulator.notes import NoteTruth
 from simulator.population import STYLE, Population
@@ -127,7 +126,7 @@ def topic_affinities(
 # the arithmetic (reference counts), so kernels take tuples apart first.
 
 
-@numba.njit(cache=True, inline="always")
+@inlined
 def affinity(
     row_T: NDArray[np.float32],
     style_S: NDArray[np.float32],
@@ -143,7 +142,7 @@ def affinity(
     return total  # type: ignore[no-any-return]
 
 
-@numba.njit(cache=True, inline="always")
+@inlined
 def click_logit(  # noqa: PLR0913 - a kernel takes its arrays one by one
     weights: Weights, liking: float, card_NF: NDArray[np.float32], note: int, video_taste: float, ageing: float
 ) -> float:
@@ -152,7 +151,7 @@ def click_logit(  # noqa: PLR0913 - a kernel takes its arrays one by one
     return float(logit + weights.video_slope * video_taste * card_NF[note, IS_VIDEO])
 
 
-@numba.njit(cache=True, inline="always")
+@inlined
 def sigmoid(x: float) -> float:
     """Return 1 / (1 + exp(-x))."""
     return float(1.0 / (1.0 + np.exp(-x)))
@@ -191,7 +190,7 @@ def _pass_by(weights: Weights, like_odds: float, liking: float, key: np.uint64) 
     return mask, dwell
 
 
-@numba.njit(cache=True, inline="always")
+@inlined
 def engage_probability(weights: Weights, odds_R: NDArray[np.float64], click: float, liking: float) -> float:
     """Return the chance of any of like, collect, comment, share, follow, when a click has chance `click`."""
     # 1 - sigmoid(b + x) = 1 / (1 + e^b e^x): one exponential serves all responses.

@@ -5,12 +5,11 @@ Shapes: S sessions, E impressions in order of session and slot, C candidates, K 
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from simulator.board import draw
-from simulator.kernel import kernel
+from simulator.kernel import compiled, kernel
 from simulator.luck import bell, mix, uniform
 from simulator.policy import DIRECT, EXPLORE, EXTERNAL, FRESH, RANDOM, Candidates, claim, gather, score
 from simulator.response import CLICK, COMMENT, KEY_WORD, LIKE, affinity, answer, click_logit, topic_affinities
@@ -81,9 +80,7 @@ def _draw_slots(  # noqa: PLR0913 - a kernel takes its arrays one by one
 
 
 @kernel
-def _fill(
-    rules: Rules, found: Candidates, chosen_K: NDArray[np.int64], out: Impressions, row: int
-) -> int:
+def _fill(rules: Rules, found: Candidates, chosen_K: NDArray[np.int64], out: Impressions, row: int) -> int:
     """Merge with quotas: fresh notes have some slots of each page and no others, the rest go by rank.
 
     Returns the number of slots filled: where a kind runs out, the other takes its slots; with both the session ends.
@@ -210,7 +207,7 @@ def serve(tick: Tick, user_S: NDArray[np.int32], found: Candidates, scratch: Imp
     return joined(parts) if parts else scratch.head(0)
 
 
-@numba.njit(cache=True)
+@compiled
 def show_slates(tick: Tick, user_Q: NDArray[np.int32], ids_QK: NDArray[np.int32], out: Impressions) -> int:
     """Show given slates page by page, examined and answered as the platform's own are; return the rows used."""
     model, card_NF, second_share = tick.model, tick.cards.card_NF, np.float32(tick.model.weights.second_share)

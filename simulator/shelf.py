@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.kernel import kernel
+from simulator.kernel import compiled, kernel
 from simulator.notes import NoteTruth
 from simulator.response import AGE, APPEAL, NOISE, TOPIC, Cards
 from simulator.schema import DAY_SECONDS
@@ -45,7 +44,7 @@ def stock(spec: Logging, state: State, notes: NoteTruth, oldest: int, last: int)
     return Shelf(popular_G, popular_CG, n_popular_C, notes.label_N, notes.author_N, spec.popular_size, oldest)
 
 
-@numba.njit(cache=True)
+@compiled
 def _hottest(heat_P: NDArray[np.int32], n: int) -> NDArray[np.int32]:
     """Return the places of the n greatest heats, hottest first and the older first among equals."""
     n_at_H = np.zeros((heat_P.max() if len(heat_P) else 0) + 1, np.int64)
@@ -65,7 +64,7 @@ def _hottest(heat_P: NDArray[np.int32], n: int) -> NDArray[np.int32]:
     return best_G[np.argsort(-heat_P[best_G], kind="mergesort")]
 
 
-@numba.njit(cache=True)
+@compiled
 def _hottest_of_each(
     heat_P: NDArray[np.int32],
     label_P: NDArray[np.int16],
@@ -115,7 +114,7 @@ def log_age(age_seconds_N: NDArray[np.int64]) -> NDArray[np.float32]:
     return aged_N
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def refresh(  # noqa: PLR0913 - a kernel takes its arrays one by one
     cards: Cards,
     quality_N: NDArray[np.float32],
@@ -132,7 +131,7 @@ def refresh(  # noqa: PLR0913 - a kernel takes its arrays one by one
         card_NF[note, AGE] = age_H[max(now - born_time_N[note], 0) // HOUR_SECONDS]
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def doubt(  # noqa: PLR0913 - a kernel takes its arrays one by one
     cards: Cards, state: State, author_N: NDArray[np.int32], noise: float, halving: float, notes: tuple[int, int]
 ) -> None:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from simulator.board import Board, blank_board, pin, unpin
+from simulator.kernel import compiled, inlined
 from simulator.response import CLICK, FOLLOW
 
 HISTORY, CLICKERS, NEWEST, FOLLOWED, BLOOM_WORDS = 32, 16, 8, 64, 32
@@ -160,7 +160,7 @@ def _roomy(board: Board, n_more: int, key_N: NDArray[np.uint64], at_N: NDArray[n
     return larger
 
 
-@numba.njit(cache=True)
+@compiled
 def _enter(
     newest_AR: NDArray[np.int32], n_notes_A: NDArray[np.int32], note_X: NDArray[np.int32], author_N: NDArray[np.int32]
 ) -> None:
@@ -183,7 +183,7 @@ def _ids(mask_N: NDArray[np.bool_]) -> NDArray[np.int32]:
     return np.flatnonzero(mask_N).astype(np.int32)
 
 
-@numba.njit(cache=True)
+@compiled
 def add_follow(state: State, user: int, author: int) -> bool:
     """Add a follow edge to the user's ring; False when it is there already."""
     followed_R, n = state.followed_UR[user], state.n_followed_U[user]
@@ -195,7 +195,7 @@ def add_follow(state: State, user: int, author: int) -> bool:
     return True
 
 
-@numba.njit(cache=True)
+@compiled
 def absorb(  # noqa: PLR0913 - a kernel takes its arrays one by one
     state: State,
     author_N: NDArray[np.int32],
@@ -231,7 +231,7 @@ def absorb(  # noqa: PLR0913 - a kernel takes its arrays one by one
     return is_new_E
 
 
-@numba.njit(cache=True)
+@compiled
 def _remember_click(state: State, user: int, note: int, author: int) -> None:
     state.clicker_AR[author, state.count_AL[author, EVER_CLICKED] % CLICKERS] = user
     state.count_AL[author, EVER_CLICKED] += 1
@@ -239,7 +239,7 @@ def _remember_click(state: State, user: int, note: int, author: int) -> None:
     state.n_history_U[user] += 1
 
 
-@numba.njit(cache=True, inline="always")
+@inlined
 def mark_seen(seen_B: NDArray[np.uint64], n_seen_U: NDArray[np.int32], user: int, key: np.uint64) -> None:
     """Enter a note into a user's filter."""
     if n_seen_U[user] >= BLOOM_RESET:
@@ -251,14 +251,14 @@ def mark_seen(seen_B: NDArray[np.uint64], n_seen_U: NDArray[np.int32], user: int
     n_seen_U[user] += 1
 
 
-@numba.njit(cache=True, inline="always")
+@inlined
 def bloom_bits(key: np.uint64) -> tuple[int, int]:
     """Return the two bits of a note's key in a user's filter."""
     n_bits = np.uint64(64 * BLOOM_WORDS - 1)
     return int((key >> np.uint64(32)) & n_bits), int((key >> np.uint64(48)) & n_bits)
 
 
-@numba.njit(cache=True, inline="always")
+@inlined
 def has_seen(seen_B: NDArray[np.uint64], key: np.uint64) -> bool:
     """Whether a user's filter holds the note of a key; rarely a false yes, which only hides a candidate."""
     first, second = bloom_bits(key)

@@ -173,8 +173,8 @@ class World:
         self._refresh(oldest, newest)
 
     def _begin_day(self, day: int) -> None:
-        turn_day(self._state, day)
         births = publish(self.spec, self._population.creators, self._state, self.luck, day)
+        turn_day(self._state, day)
         creators, first = self._population.creators, len(self._born_time_N)
         today = note_truth(self.spec.affinity, creators, self.seed, births.author_N, births.born_time_N)
         self._admit(self._notes.then(today), np.concatenate([self._born_time_N, births.born_time_N]), first)

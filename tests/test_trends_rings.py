@@ -85,7 +85,7 @@ def test_a_trend_removes_no_click_and_touches_no_other_topic() -> None:
 
 # Rings
 
-RINGED = "tiny:n_users=3000,n_authors=1000,days=16"
+RINGED = "tiny:n_users=4000,n_authors=2000,days=16"
 
 
 @cache

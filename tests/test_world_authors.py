@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from simulator.living import HOURLY_LOAD
-from simulator.notes import note_keys
+from simulator.notes import _AUTHORS_QUALITY, note_keys
 from simulator.population import Creators, draw_population
 from simulator.publishing import feedback, motivation, publish
 from simulator.schema import DAY_SECONDS
@@ -85,7 +85,7 @@ def test_notes_of_an_author_are_alike_in_style_and_quality() -> None:
     quality = np.corrcoef(notes.quality_N, them.quality_A[notes.author_N])[0, 1]
     # The variance that is the author's; prolific authors weigh more, so it is good to a tenth or so.
     assert abs(style**2 - (1 - jitter)) < 0.1
-    assert abs(quality**2 - 0.5) < 0.1
+    assert abs(quality**2 - _AUTHORS_QUALITY) < 0.1
     assert abs(notes.quality_N.std() - 1) < 0.15
 
 

@@ -66,7 +66,6 @@ def test_another_process_gives_the_same_bytes(hash_seed: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(reason="numba's cache knows the file of a kernel, not those of the kernels that it calls")
 def test_compiled_code_on_disk_follows_an_edit(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "simulator", tmp_path / "simulator", ignore=shutil.ignore_patterns("__pycache__"))
     env = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"}
