@@ -4,7 +4,7 @@
 least: gather 32 + 8 numbers of a user and of ten notes, multiply them, one exponential, draws of a click and five
 answers, counts of impressions and clicks; it chooses nothing, remembers nothing and logs nothing. It and a day of the
 world take turns, so that a noisy machine slows both. With `--sardine PYTHON` (an interpreter that has `sardine-rl`)
-SARDINE's random policy is timed too.
+SARDINE's random policy is timed too; it is not on PyPI (github.com/naver/sardine, installed with poetry).
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from pathlib import Path
 import numpy as np
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])  # else this file would be what `simulator` names
-from simulator.spec import WorldSpec, find_world
-from simulator.world import World
+from simulator.spec import WorldSpec, find_world  # noqa: E402
+from simulator.world import World  # noqa: E402
 
 PAGE, BATCH, N_FACTORS = 10, 8_192, 40
 WARM_DAYS, ROUNDS = 15, 7
@@ -156,7 +156,8 @@ def main() -> None:
         print(json.dumps(asdict(measure(find_world(chosen.only)))))
         return
     rows = [apart(world) for world in chosen.worlds.split(",")]
-    print(f"{'world':>14}{'impressions':>13}{'M / CPU s':>11}{'M / s':>8}{'bare M / CPU s':>16}{'ratio':>7}{'peak MB':>9}")
+    head = f"{'world':>14}{'impressions':>13}{'M / CPU s':>11}{'M / s':>8}{'bare M / CPU s':>16}{'ratio':>7}"
+    print(f"{head}{'peak MB':>9}")
     for row in rows:
         speeds = (row.world_per_cpu_second, row.world_per_second, row.bare_per_cpu_second)
         own, wall, bare = (speed / 1e6 for speed in speeds)
