@@ -90,6 +90,8 @@ def event_log(rows: Rows) -> EventLog:
 
 def join_rows(parts: list[Rows]) -> Rows:
     """Return successive rows as one, in order of time."""
+    if len(parts) == 1:
+        return parts[0]
     rows = {
         name: np.concatenate([part[name] for part in parts]) if parts else np.empty(0, dtype)
         for name, dtype in EVENT_COLUMNS.items()

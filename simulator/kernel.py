@@ -30,7 +30,7 @@ def kernel(function: Function) -> Function:
 
     Such a function may take views of its arguments, which outlive it, but allocates nothing and returns no array.
     """
-    return _cached(function, _nrt=False)
+    return _cached(function, _nrt=False, forceinline=True)
 
 
 def inlined(function: Function) -> Function:

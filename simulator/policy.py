@@ -39,6 +39,7 @@ class Candidates(NamedTuple):
     count_B: NDArray[np.int32]
     table: NDArray[np.int32]
     offered_C: NDArray[np.int32]
+    key_C: NDArray[np.uint64]
     row_T: NDArray[np.float32]
     chosen_K: NDArray[np.int64]
     liking_K: NDArray[np.float32]
@@ -57,6 +58,7 @@ def room() -> Candidates:
         np.zeros(128, np.int32),
         np.full(TABLE, -1, np.int32),
         np.empty(ROOM, np.int32),
+        np.empty(ROOM, np.uint64),
         np.empty(N_TOPICS, np.float32),
         np.empty(MAX_SLOTS, np.int64),
         np.empty(MAX_SLOTS, np.float32),
@@ -107,27 +109,30 @@ def _followed(  # noqa: PLR0913 - a kernel takes its arrays one by one
 
 @kernel
 def _walked(  # noqa: PLR0913 - a kernel takes its arrays one by one
-    state: State, shelf: Shelf, user: int, key: np.uint64, tries: int, offered_C: NDArray[np.int32]
+    state: State, shelf: Shelf, found: Candidates, user: int, key: np.uint64, tries: int
 ) -> int:
     """Walk over clicks: a note of mine -> a clicker of its author -> a note of that user; return how many.
 
     A random walk visits in proportion to co-clicks, as item-CF counts them (Eksombatchai et al. 2018,
-    doi:10.1145/3178876.3186183).
+    doi:10.1145/3178876.3186183). All walks take a step before the next, so that their waits for memory overlap.
     """
     history_UR, n_history_U, author_N = state.history_UR, state.n_history_U, shelf.author_N
     clicker_AR, count_AL, oldest = state.clicker_AR, state.count_AL, shelf.oldest
-    held = min(n_history_U[user], HISTORY)
-    n = 0
-    for i in range(tries if held else 0):
+    at_C, key_C, held, n = found.offered_C, found.key_C, min(n_history_U[user], HISTORY), 0
+    if held == 0:
+        return 0
+    for i in range(tries):
         draw_key = mix(key, np.uint64(i))
-        author = author_N[history_UR[user, pick(draw_key, held)]]
-        draw_key = mix(draw_key, np.uint64(1))
-        other = clicker_AR[author, pick(draw_key, min(count_AL[author, EVER_CLICKED], CLICKERS))]
-        draw_key = mix(draw_key, np.uint64(2))
-        note = history_UR[other, pick(draw_key, min(n_history_U[other], HISTORY))]
-        if note >= oldest:
-            offered_C[n] = note
-            n += 1
+        at_C[i] = author_N[history_UR[user, pick(draw_key, held)]]
+        key_C[i] = mix(draw_key, np.uint64(1))
+    for i in range(tries):
+        author = at_C[i]
+        at_C[i] = clicker_AR[author, pick(key_C[i], min(count_AL[author, EVER_CLICKED], CLICKERS))]
+    for i in range(tries):
+        other = at_C[i]
+        note = history_UR[other, pick(mix(key_C[i], np.uint64(2)), min(n_history_U[other], HISTORY))]
+        at_C[n] = note
+        n += note >= oldest
     return n
 
 
@@ -173,13 +178,17 @@ def _keep_new(
 ) -> None:
     """Keep what was offered, has not been seen and is not there yet."""
     note_C, channel_C, table, offered_C, n = found.note_C, found.channel_C, found.table, found.offered_C, found.n_1[0]
-    for i in range(min(n_offered, ROOM - n)):
+    n_unseen = 0
+    for i in range(n_offered):
         note = offered_C[i]
-        if not has_seen(seen_B, word_NW[note, KEY_WORD]):
-            if claim(table, note):
-                note_C[n] = note
-                channel_C[n] = channel
-                n += 1
+        offered_C[n_unseen] = note
+        n_unseen += not has_seen(seen_B, word_NW[note, KEY_WORD])
+    for i in range(min(n_unseen, ROOM - n)):
+        note = offered_C[i]
+        if claim(table, note):
+            note_C[n] = note
+            channel_C[n] = channel
+            n += 1
     found.n_1[0] = n
 
 
@@ -197,7 +206,7 @@ def gather(  # noqa: PLR0913 - a kernel takes its arrays one by one
     seen_B, word_NW, offered_C = state.seen_UB[user], cards.word_NW, found.offered_C
     n = _followed(state, shelf.oldest, user, mix(key, np.uint64(FOLLOW_CHANNEL)), tries, offered_C)
     _keep_new(found, word_NW, seen_B, n, FOLLOW_CHANNEL)
-    n = _walked(state, shelf, user, mix(key, np.uint64(ITEM_CF)), 2 * tries, offered_C)
+    n = _walked(state, shelf, found, user, mix(key, np.uint64(ITEM_CF)), 2 * tries)
     _keep_new(found, word_NW, seen_B, n, ITEM_CF)
     if state.fresh.n_1[0] > 0:
         n = _from_board(state.fresh.cell_M, mix(key, np.uint64(FRESH)), tries // 2, offered_C)

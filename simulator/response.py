@@ -115,11 +115,14 @@ def topic_affinities(
 ) -> None:
     """Write a user's affinity for every topic (the loop order lets it vectorise without reordering sums)."""
     out_T[:] = np.float32(mean)
-    for d in range(0, topic_DT.shape[0], 4):
+    for d in range(0, topic_DT.shape[0], 8):
         w0, w1, w2, w3 = taste_D[d], taste_D[d + 1], taste_D[d + 2], taste_D[d + 3]
+        w4, w5, w6, w7 = taste_D[d + 4], taste_D[d + 5], taste_D[d + 6], taste_D[d + 7]
         a_T, b_T, c_T, d_T = topic_DT[d], topic_DT[d + 1], topic_DT[d + 2], topic_DT[d + 3]
+        e_T, f_T, g_T, h_T = topic_DT[d + 4], topic_DT[d + 5], topic_DT[d + 6], topic_DT[d + 7]
         for t in range(len(out_T)):
-            out_T[t] = (((out_T[t] + w0 * a_T[t]) + w1 * b_T[t]) + w2 * c_T[t]) + w3 * d_T[t]
+            half = (((out_T[t] + w0 * a_T[t]) + w1 * b_T[t]) + w2 * c_T[t]) + w3 * d_T[t]
+            out_T[t] = (((half + w4 * e_T[t]) + w5 * f_T[t]) + w6 * g_T[t]) + w7 * h_T[t]
 
 
 # The functions below take plain arrays and numbers: reading an array out of a tuple inside a hot loop costs more than

@@ -74,26 +74,25 @@ def _hottest_of_each(
 ) -> None:
     """Write the notes of the greatest heats of each category: a counting sort by heat to 1/16, the older first."""
     n_categories, room = popular_CG.shape
-    before_CH = np.zeros((n_categories, _LEVELS + 1), np.int32)
+    before_CH, level_P = np.zeros((n_categories, _LEVELS + 1), np.int32), np.empty(len(heat_P), np.int16)
     for place in range(len(heat_P)):
-        if heat_P[place] > 0:
-            before_CH[label_P[place], coarse(heat_P[place])] += 1
+        level_P[place] = coarse(heat_P[place])
+        before_CH[label_P[place], level_P[place]] += 1
     for c in range(n_categories):
         n_hotter = 0
         for level in range(_LEVELS, 0, -1):
             n_hotter, before_CH[c, level] = n_hotter + before_CH[c, level], n_hotter
         n_C[c] = min(n_hotter, room)
     for place in range(len(heat_P)):
-        if heat_P[place] > 0:
-            c, level = label_P[place], coarse(heat_P[place])
-            if before_CH[c, level] < room:
-                popular_CG[c, before_CH[c, level]] = oldest + place
-                before_CH[c, level] += 1
+        c, level = label_P[place], level_P[place]
+        if level > 0 and before_CH[c, level] < room:
+            popular_CG[c, before_CH[c, level]] = oldest + place
+            before_CH[c, level] += 1
 
 
 @kernel
 def coarse(heat: int) -> int:
-    """Return a number in [1, 463] that never falls as a positive `heat` rises, in steps of 1/16 of it."""
+    """Return a number in [0, 463] that never falls as `heat` rises, in steps of 1/16 of it; 0 for none."""
     exponent = 0
     while heat >= 32:
         heat >>= 1

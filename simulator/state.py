@@ -150,14 +150,14 @@ def add_notes(state: State, first_id: int, author_N: NDArray[np.int32], key_N: N
 
 
 def _roomy(board: Board, n_more: int, key_N: NDArray[np.uint64], at_N: NDArray[np.int32]) -> Board:
-    """Return the board, or a larger one with the same notes pinned in order of birth."""
+    """Return the board, or one of a better size with the same notes pinned in order of birth."""
     n = int(board.n_1[0]) + n_more
-    if 4 * n <= 3 * len(board.cell_M):
+    if len(board.cell_M) <= 6 * max(n, 4) and 4 * n <= 3 * len(board.cell_M):
         return board
-    larger = blank_board(n)
+    other = blank_board(n)
     note_X = np.sort(board.cell_M[board.cell_M >= 0])
-    pin(larger, note_X, key_N[note_X], at_N)
-    return larger
+    pin(other, note_X, key_N[note_X], at_N)
+    return other
 
 
 @compiled

@@ -219,7 +219,7 @@ class World:
     def _show(self, user_Q: NDArray[np.int32], slates: Slates) -> Impressions:
         """Show slates of any notes born by now."""
         n_born = int(np.searchsorted(self._born_time_N, self.now))
-        n_joined = int(np.searchsorted(self._population.people.joined_time_U, self.now))
+        n_joined = int(np.searchsorted(self._population.people.joined_time_U, max(self.now, 1)))
         if user_Q.size and int(user_Q.max()) >= n_joined:
             raise SchemaError("Requests.ids", f"users below {n_joined}, who have joined", int(user_Q.max()))
         if len(slates) != len(user_Q):

@@ -105,9 +105,9 @@ class SlowBoard:
         return (key >> 20) % len(self.cells)
 
     def make_room(self, n_more: int, keys: dict[int, int]) -> None:
-        """Where more would be taken, pin everything anew on a board of twice the cells, or more."""
+        """Where more would be taken, or less than a sixth is, pin everything anew on a board of a better size."""
         n = self.n + n_more
-        if 4 * n > 3 * len(self.cells):
+        if 4 * n > 3 * len(self.cells) or len(self.cells) > 6 * max(n, 4):
             notes = sorted(note for note in self.cells if note is not None)
             size = 16
             while size <= 4 * n // 3:

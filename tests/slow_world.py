@@ -98,9 +98,9 @@ class SlowWorld:
                 yield min(joined + wait, (day + 1) * DAY - 1), author
 
     def motivation(self, author: int, day: int) -> float:
-        """Say by which factor an author publishes more or less, given the feedback of the last six days."""
+        """Say by which factor an author publishes more or less, given the feedback of the last seven days."""
         drive, memory, feedback = self.spec.publishing, self.memory, 0.0
-        for ago in range(1, 7):
+        for ago in range(1, 8):
             clicks = memory.author_clicked_on[author, day - ago]
             exposures = memory.author_exposed_on[author, day - ago]
             feedback += math.exp(-(ago - 1) / drive.memory_days) * (clicks + drive.exposure_weight * exposures)
