@@ -16,7 +16,8 @@ from scipy.special import ndtri
 from simulator.luck import keys, stream, uniforms
 from simulator.population import STYLE, Creators
 from simulator.schema import DAY_SECONDS
-from simulator.spec import N_CATEGORIES, TOPICS_PER_CATEGORY, Affinity
+from simulator.sizes import N_CATEGORIES, TOPICS_PER_CATEGORY
+from simulator.spec import Affinity
 
 _AUTHORS_QUALITY = 0.4  # share of the variance of a note's quality that is its author's
 

@@ -17,7 +17,7 @@ from simulator.kernel import inlined, kernel
 from simulator.luck import bell, mix, uniform
 from simulator.response import KEY_WORD, NOISE, Cards, Model, affinity, click_logit
 from simulator.shelf import Shelf
-from simulator.spec import MAX_SLOTS, N_TOPICS
+from simulator.sizes import MAX_SLOTS, N_TOPICS
 from simulator.state import CLICKERS, EVER_CLICKED, FOLLOWED, HISTORY, NEWEST, State, has_seen
 
 CHANNELS = ("follow", "popular", "item-cf", "recent", "fresh", "explore", "random", "direct", "external")

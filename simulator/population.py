@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from simulator.luck import generator
 from simulator.rings import RingTable, draw_rings
 from simulator.schema import DAY_SECONDS
-from simulator.spec import N_TOPICS, TOPICS_PER_CATEGORY, WorldSpec
+from simulator.sizes import N_TOPICS, TOPICS_PER_CATEGORY
+from simulator.spec import WorldSpec
 from simulator.topics import HALF, Topics, draw_topics
 
 STYLE = 8

@@ -13,7 +13,7 @@ from simulator.kernel import compiled, kernel
 from simulator.luck import bell, mix, uniform
 from simulator.policy import DIRECT, EXPLORE, EXTERNAL, FRESH, RANDOM, Candidates, claim, gather, score
 from simulator.response import CLICK, COMMENT, KEY_WORD, LIKE, affinity, answer, click_logit, topic_affinities
-from simulator.spec import N_TOPICS
+from simulator.sizes import N_TOPICS
 from simulator.state import NEWEST, has_seen
 from simulator.tick import Impressions, Rules, Tick, joined
 

@@ -15,7 +15,8 @@ from simulator.kernel import compiled, kernel
 from simulator.notes import NoteTruth
 from simulator.response import AGE, APPEAL, NOISE, TOPIC, Cards
 from simulator.schema import DAY_SECONDS
-from simulator.spec import N_CATEGORIES, Logging
+from simulator.sizes import N_CATEGORIES
+from simulator.spec import Logging
 from simulator.state import EVER_SHOWN, EXPOSED, TODAY, YESTERDAY, State
 
 HOUR_SECONDS = 3_600

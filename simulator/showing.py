@@ -11,7 +11,8 @@ from simulator.luck import keys, stream, uniforms
 from simulator.notes import NoteTruth
 from simulator.population import Population
 from simulator.schema import Authors, Catalog, Notes, Users
-from simulator.spec import N_CATEGORIES, TOPICS_PER_CATEGORY, WorldSpec
+from simulator.sizes import N_CATEGORIES, TOPICS_PER_CATEGORY
+from simulator.spec import WorldSpec
 from simulator.text.pack import load
 from simulator.text.render import AuthorProfiles, NoteBodies, NoteTitles
 

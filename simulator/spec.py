@@ -10,11 +10,8 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from importlib import import_module
 from typing import Any, Literal
 
-N_CATEGORIES = 20
-TOPICS_PER_CATEGORY = 12
-N_TOPICS = N_CATEGORIES * TOPICS_PER_CATEGORY
-MAX_SLOTS = 200  # eight seconds each: a session ends within its hour
-MAX_TRIES = 150  # candidates that a channel draws for the longest session; kernels have room for five channels'
+from simulator.ranges import check_numbers
+from simulator.sizes import MAX_TRIES
 
 Preset = Literal["note-feed", "single-column"]
 
@@ -158,7 +155,7 @@ class WorldSpec:
 
     def __post_init__(self) -> None:
         for place in ("", *_PARTS):
-            _check_part(getattr(self, place) if place else self, place)
+            check_numbers(getattr(self, place) if place else self, _PARTS.get(place, "WorldSpec"), place)
         logging = self.logging
         if logging.max_slots % logging.page_size:
             raise ValueError(f"Logging.max_slots: expected whole pages of {logging.page_size}, got {logging.max_slots}")
@@ -173,7 +170,6 @@ class WorldSpec:
         return plain
 
 
-_INFINITY = float("inf")
 _PARTS = {
     "affinity": "Affinity",
     "responding": "Responding",
@@ -183,72 +179,6 @@ _PARTS = {
     "trends": "Trends",
     "rings": "Rings",
 }
-_POSITIVE = 1e-9
-# Field, part, least, greatest; every other number has only to be finite.
-_RANGES: tuple[tuple[str, str, float, float], ...] = (
-    ("n_users", "", 1, 2**31 - 1),
-    ("n_authors", "", 1, 2**31 - 1),
-    ("days", "", 1, 32_767),
-    ("text_alignment", "affinity", 0.0, 1.0),
-    ("n_personas", "affinity", 1, 10_000),
-    ("topics_per_persona", "affinity", 1, N_TOPICS),
-    ("second_topic_share", "affinity", 0.0, 1.0),
-    ("note_jitter", "affinity", 0.0, 1.0),
-    ("page_size", "logging", 1, 100),
-    ("max_slots", "logging", 1, MAX_SLOTS),
-    ("tries", "logging", 1, MAX_TRIES),
-    ("tries_per_slot", "logging", 0.0, MAX_TRIES),
-    ("fresh_slots", "logging", 0, 50),
-    ("fresh_guarantee", "logging", 0, _INFINITY),
-    ("explore_share", "logging", 0.0, 0.5),
-    ("random_share", "logging", 0.0, 0.5),
-    ("pool_days", "logging", 0.1, _INFINITY),
-    ("popular_size", "logging", 1, 1_000_000),
-    ("popular_in_category", "logging", 1, 1_000_000),
-    ("ranker_noise", "logging", 0.0, _INFINITY),
-    ("ranker_halving", "logging", _POSITIVE, _INFINITY),
-    ("initial_users", "living", 0.0, 1.0),
-    ("initial_authors", "living", 0.0, 1.0),
-    ("authors_among_users", "living", 0.0, 1.0),
-    ("active_alpha", "living", _POSITIVE, _INFINITY),
-    ("active_beta", "living", _POSITIVE, _INFINITY),
-    ("more_sessions", "living", 0.0, 20.0),
-    ("neutral_ctr", "living", _POSITIVE, 1.0),
-    ("boredom", "living", 0.0, 1.0),
-    ("examine_low", "living", _POSITIVE, 1.0),
-    ("examine_high", "living", _POSITIVE, 1.0),
-    ("fame_tail", "living", _POSITIVE, _INFINITY),
-    ("notes_per_author_day", "publishing", 0.0, 50.0),
-    ("productivity_tail", "publishing", _POSITIVE, _INFINITY),
-    ("elastic_share", "publishing", 0.0, 1.0),
-    ("feedback_scale", "publishing", _POSITIVE, _INFINITY),
-    ("memory_days", "publishing", _POSITIVE, _INFINITY),
-    ("per_week", "trends", 0.0, 1_000.0),
-    ("rise_hours", "trends", _POSITIVE, _INFINITY),
-    ("hold_days", "trends", 0.0, _INFINITY),
-    ("fade_days", "trends", _POSITIVE, _INFINITY),
-    ("author_share", "rings", 0.0, 0.5),
-    ("size", "rings", 2, 1_000),
-    ("opened", "rings", 0, 8),
-)
-
-
-def _check_part(part: object, place: str) -> None:
-    """Refuse numbers that are not finite or out of their range."""
-    label = _PARTS.get(place, "WorldSpec")
-    ranges = {name: (low, high) for name, at, low, high in _RANGES if at == place}
-    for field_ in fields(part):  # type: ignore[arg-type]
-        value = getattr(part, field_.name)
-        if not isinstance(value, int | float):
-            continue
-        low, high = ranges.get(field_.name, (-_INFINITY, _INFINITY))
-        if not (low <= value <= high and abs(value) < _INFINITY):
-            least = "more than 0" if low == _POSITIVE else f"at least {low}"
-            expected = (
-                "a finite number" if low == -_INFINITY else least if high == _INFINITY else f"in [{low:g}, {high:g}]"
-            )
-            raise ValueError(f"{label}.{field_.name}: expected {expected}, got {value}")
-
 
 # Short video. Rates per impression and given a click are those of KuaiRand-Pure, session lengths those of KuaiRec.
 _VIDEO = {

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.luck import generator
-from simulator.spec import N_CATEGORIES, N_TOPICS, TOPICS_PER_CATEGORY, Affinity
+from simulator.sizes import N_CATEGORIES, N_TOPICS, TOPICS_PER_CATEGORY
+from simulator.spec import Affinity
 
 HALF = 32
 

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from simulator.luck import generator
 from simulator.schema import DAY_SECONDS
-from simulator.spec import N_TOPICS, WorldSpec
+from simulator.sizes import N_TOPICS
+from simulator.spec import WorldSpec
 
 
 @dataclass(frozen=True, slots=True, eq=False)

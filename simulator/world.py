@@ -24,7 +24,8 @@ from simulator.schema import DAY_SECONDS, EventLog, Observation, Requests, Schem
 from simulator.serving import serve, show_slates
 from simulator.shelf import HOUR_SECONDS, age_table, doubt, pool_bounds, refresh, stock
 from simulator.showing import Showing
-from simulator.spec import MAX_SLOTS, Logging, WorldSpec
+from simulator.sizes import MAX_SLOTS
+from simulator.spec import Logging, WorldSpec
 from simulator.state import (
     CLICKED,
     EXPOSED,

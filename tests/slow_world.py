@@ -19,7 +19,8 @@ from simulator.living import HOURLY_LOAD
 from simulator.notes import _AUTHORS_QUALITY
 from simulator.population import Population, draw_population
 from simulator.response import response_model
-from simulator.spec import N_CATEGORIES, TOPICS_PER_CATEGORY, WorldSpec
+from simulator.sizes import N_CATEGORIES, TOPICS_PER_CATEGORY
+from simulator.spec import WorldSpec
 from simulator.state import empty_state
 from simulator.trends import draw_trends
 from tests.slow_luck import mix, place, poisson, stream, uniform

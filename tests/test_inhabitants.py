@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from simulator.living import HOURLY_LOAD, returning
 from simulator.population import Population, draw_population
 from simulator.schema import DAY_SECONDS
-from simulator.spec import N_CATEGORIES, N_TOPICS, TOPICS_PER_CATEGORY, Affinity, find_world
+from simulator.sizes import N_CATEGORIES, N_TOPICS, TOPICS_PER_CATEGORY
+from simulator.spec import Affinity, find_world
 from simulator.state import DAY, PLEASED, SHOWN, empty_state
 from simulator.text.pack import load
 from simulator.topics import HALF, draw_topics

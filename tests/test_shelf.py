@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator.shelf import coarse, log_age, stock
-from simulator.spec import N_CATEGORIES, Logging
+from simulator.sizes import N_CATEGORIES
+from simulator.spec import Logging
 from simulator.state import TODAY, YESTERDAY, empty_state
 from tests.world_examples import lived
 

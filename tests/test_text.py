@@ -20,7 +20,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 import simulator.text.pack as pack_module
 from simulator.luck import stream
 from simulator.schema import SchemaError, Texts
-from simulator.spec import N_CATEGORIES, N_TOPICS, TOPICS_PER_CATEGORY
+from simulator.sizes import N_CATEGORIES, N_TOPICS, TOPICS_PER_CATEGORY
 from simulator.text import AuthorProfiles, Language, NoteBodies, NoteTitles, Pack, load
 from simulator.text.pack import LANGUAGES, Topic, parse
 

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from simulator.population import draw_population
 from simulator.rings import draw_rings
 from simulator.schema import DAY_SECONDS, EventLog, Observation
-from simulator.spec import N_TOPICS, Rings, find_world
+from simulator.sizes import N_TOPICS
+from simulator.spec import Rings, find_world
 from simulator.trends import TrendTable, draw_trends
 from tests.world_examples import ahead, channel, lived, n_born, present, seen, show, z_of
 

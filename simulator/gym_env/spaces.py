@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from simulator.gym_env.settings import Settings
 from simulator.schema import RESPONSES, SchemaError
-from simulator.spec import N_CATEGORIES, WorldSpec
+from simulator.sizes import N_CATEGORIES
+from simulator.spec import WorldSpec
 
 _MOST = 2**31 - 1
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from simulator.schema.checks import SchemaError
-from simulator.spec import N_CATEGORIES, TOPICS_PER_CATEGORY
+from simulator.sizes import N_CATEGORIES, TOPICS_PER_CATEGORY
 
 Language = Literal["english", "chinese"]
 LANGUAGES: tuple[Language, ...] = ("english", "chinese")

@@ -15,7 +15,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.spec import TOPICS_PER_CATEGORY
+from simulator.sizes import TOPICS_PER_CATEGORY
 from simulator.text.pack import MAX_SLOTS, N_ACTIONS, N_COMMON, N_THINGS, SLOT, SLOTS, Pack, Topic
 
 WORDS_OF_KIND = np.array([1, 1, N_THINGS, N_ACTIONS, N_ACTIONS, N_COMMON])

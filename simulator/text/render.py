@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from simulator.luck import keys, uniforms
 from simulator.schema.checks import SchemaError, check_column, check_range
-from simulator.spec import N_TOPICS
+from simulator.sizes import N_TOPICS
 from simulator.text.pack import MAX_SLOTS, Pack
 from simulator.text.phrasebook import WORDS_OF_KIND, Lines, Phrasebook, compile_pack
 
