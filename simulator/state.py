@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.board import Board, blank_board, pin, unpin
-from simulator.kernel import compiled, inlined
+from simulator.kernel import compiled, inlined, kernel
 from simulator.response import CLICK, FOLLOW
 
 HISTORY, CLICKERS, NEWEST, FOLLOWED, BLOOM_WORDS = 32, 16, 8, 64, 32
@@ -183,7 +183,7 @@ def _ids(mask_N: NDArray[np.bool_]) -> NDArray[np.int32]:
     return np.flatnonzero(mask_N).astype(np.int32)
 
 
-@compiled
+@kernel
 def add_follow(state: State, user: int, author: int) -> bool:
     """Add a follow edge to the user's ring; False when it is there already."""
     followed_R, n = state.followed_UR[user], state.n_followed_U[user]
@@ -195,8 +195,7 @@ def add_follow(state: State, user: int, author: int) -> bool:
     return True
 
 
-@compiled
-def absorb(  # noqa: PLR0913 - a kernel takes its arrays one by one
+def absorb(  # noqa: PLR0913 - what was shown, to whom, and what came of it
     state: State,
     author_N: NDArray[np.int32],
     key_N: NDArray[np.uint64],
@@ -207,6 +206,21 @@ def absorb(  # noqa: PLR0913 - a kernel takes its arrays one by one
 ) -> NDArray[np.bool_]:
     """Take the impressions of one tick into the counts; return which rows made a new follow edge."""
     is_new_E = np.zeros(len(user_E), np.bool_)
+    _absorb(state, author_N, key_N, user_E, note_E, responses_E, day, is_new_E)
+    return is_new_E
+
+
+@kernel
+def _absorb(  # noqa: PLR0913 - a kernel takes its arrays one by one
+    state: State,
+    author_N: NDArray[np.int32],
+    key_N: NDArray[np.uint64],
+    user_E: NDArray[np.int32],
+    note_E: NDArray[np.int32],
+    responses_E: NDArray[np.uint8],
+    day: int,
+    is_new_E: NDArray[np.bool_],
+) -> None:
     count_N4, count_AL, visit_U3 = state.count_N4, state.count_AL, state.visit_U3
     seen_UB, n_seen_U, lag = state.seen_UB, state.n_seen_U, day % 7
     for e in range(len(user_E)):
@@ -228,10 +242,9 @@ def absorb(  # noqa: PLR0913 - a kernel takes its arrays one by one
             _remember_click(state, user, note, author)
         if responses_E[e] & FOLLOW:
             is_new_E[e] = add_follow(state, user, author)
-    return is_new_E
 
 
-@compiled
+@kernel
 def _remember_click(state: State, user: int, note: int, author: int) -> None:
     state.clicker_AR[author, state.count_AL[author, EVER_CLICKED] % CLICKERS] = user
     state.count_AL[author, EVER_CLICKED] += 1
