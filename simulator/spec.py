@@ -27,8 +27,8 @@ class Affinity:
     """
 
     text_alignment: float = 0.6
-    n_personas: int = 40
-    topics_per_persona: int = 5
+    n_personas: int = 80
+    topics_per_persona: int = 3
     second_topic_share: float = 0.25  # weight of a note's second topic
     note_jitter: float = 0.2  # share of a note's style that is not its author's
 
@@ -37,14 +37,14 @@ class Affinity:
 class Responding:
     """Logits of the responses to an examined note; slopes are per standard deviation of affinity."""
 
-    click_bias: float = -5.0
-    click_slope: float = 1.3
-    quality_slope: float = 1.15
+    click_bias: float = -6.95
+    click_slope: float = 1.6
+    quality_slope: float = 1.85
     video_slope: float = 0.4
-    ageing: float = 0.25  # power law: click odds fall as (1 + days) ** -(ageing x the user's novelty seeking)
+    ageing: float = 0.3  # power law: click odds fall as (1 + days) ** -(ageing x the user's novelty seeking)
     novelty_log_sd: float = 0.5  # spread of users' novelty seeking, whose median is 1
     engage_slope: float = 0.8
-    like_bias: float = -5.9
+    like_bias: float = -6.35
     collect_bias: float = -6.3
     comment_bias: float = -7.2
     share_bias: float = -7.6
@@ -63,8 +63,8 @@ class Logging:
     page_size: int = 10
     max_slots: int = 200  # of a session
     whole_pages: bool = True  # the last page is shown whole; else slot by slot until the user leaves
-    tries: int = 5  # candidates a channel draws for a session, and on top of that
-    tries_per_slot: float = 0.45  # for each slot that the session is going to have
+    tries: int = 4  # candidates a channel draws for a session, and on top of that
+    tries_per_slot: float = 0.6  # for each slot that the session is going to have
     fresh_slots: int = 2  # of each page, kept for notes below the guarantee
     fresh_guarantee: int = 100  # impressions within 24 h
     explore_share: float = 0.04  # of slots, uniform over the pool, propensity known
@@ -72,7 +72,7 @@ class Logging:
     pool_days: float = 30.0
     popular_size: int = 150
     popular_in_category: int = 40
-    ranker_noise: float = 2.4  # standard deviation, in logits, for a note and author never shown
+    ranker_noise: float = 2.2  # standard deviation, in logits, for a note and author never shown
     ranker_halving: float = 100.0  # impressions that bring the noise variance down to half
 
 
@@ -80,38 +80,38 @@ class Logging:
 class Living:
     """Who is there, when they come, how long they stay."""
 
-    initial_users: float = 0.6
-    initial_authors: float = 0.5
+    initial_users: float = 0.55
+    initial_authors: float = 0.55
     authors_among_users: float = 1.0
-    active_alpha: float = 0.4  # users come on a share Beta(alpha, beta) of days, at neutral satisfaction
-    active_beta: float = 0.92
-    habit: float = 0.5  # correlation (of ranks) between patience and the share of days
+    active_alpha: float = 0.3  # users come on a share Beta(alpha, beta) of days, at neutral satisfaction
+    active_beta: float = 0.87
+    habit: float = 0.9  # correlation (of ranks) between patience and the share of days
     more_sessions: float = 0.1  # beyond the first of an active day, mean for a user of median patience
     return_slope: float = 0.5  # logits of coming per relative surplus of clicks in the latest visit
     neutral_ctr: float = 0.08
     weekday: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0, 0.05, 0.25, 0.2)  # added to the logit; day 0 is a Monday
-    length_log_median: float = 2.25  # of slots in a session
-    length_log_sd_user: float = 1.15
-    length_log_sd_session: float = 0.5
+    length_log_median: float = 1.37  # of slots in a session
+    length_log_sd_user: float = 1.155
+    length_log_sd_session: float = 0.25
     boredom: float = 0.02  # chance to leave after ten slots without a click
     examine_low: float = 0.86  # chance to go on to the next position of a page, uniform over users
     examine_high: float = 0.99
-    follows_log_mean: float = 2.6
-    follows_log_sd: float = 1.0
-    fame_tail: float = 1.1  # Pareto exponent of the first inhabitants' fame
-    fame_log_sd: float = 1.3  # and its log-normal spread on top of that
+    follows_log_mean: float = 2.35
+    follows_log_sd: float = 1.25
+    fame_tail: float = 1.15  # Pareto exponent of the first inhabitants' fame
+    fame_log_sd: float = 1.65  # and its log-normal spread on top of that
 
 
 @dataclass(frozen=True, slots=True)
 class Publishing:
     """What makes authors publish, and what their feedback does to them (a mixture: most do not answer)."""
 
-    notes_per_author_day: float = 0.18
-    productivity_tail: float = 1.25  # Pareto exponent of authors' rates: Lotka's exponent is one more
-    elastic_share: float = 0.35  # of authors who answer to feedback at all
-    elasticity: float = 1.2
-    feedback_scale: float = 4.0  # decayed clicks at which the answer is 63 % of its most
-    exposure_weight: float = 0.02  # an impression in clicks
+    notes_per_author_day: float = 0.13
+    productivity_tail: float = 1.35  # Pareto exponent of authors' rates: Lotka's exponent is one more
+    elastic_share: float = 0.45  # of authors who answer to feedback at all
+    elasticity: float = 1.1
+    feedback_scale: float = 8.0  # decayed clicks at which the answer is 63 % of its most
+    exposure_weight: float = 0.06  # an impression in clicks
     memory_days: float = 3.0  # feedback fades by a factor e, within the week that is remembered
 
 
@@ -184,29 +184,35 @@ _PARTS = {
 _VIDEO = {
     "preset": "single-column",
     "responding": Responding(
-        click_bias=-1.65,
+        click_bias=-3.4,
         click_slope=0.9,
-        quality_slope=1.4,
-        like_bias=-4.15,
-        collect_bias=-5.2,
-        comment_bias=-6.2,
-        share_bias=-7.15,
-        follow_bias=-7.5,
-        follow_after_like=2.5,
+        quality_slope=2.4,
+        engage_slope=0.6,
+        like_bias=-4.04,
+        collect_bias=-5.1,
+        comment_bias=-5.95,
+        share_bias=-6.95,
+        follow_bias=-7.27,
+        follow_after_like=2.4,
         unclicked_like=-1.35,
         dwell_log_mean=3.25,
         dwell_log_sd=0.9,
         glance_log_mean=0.9,
     ),
-    "logging": Logging(whole_pages=False, tries_per_slot=0.7, popular_size=300),
+    "logging": Logging(whole_pages=False, tries_per_slot=0.72, popular_size=100),
     "living": Living(
+        more_sessions=0.13,
         neutral_ctr=0.46,
-        length_log_median=3.6,
-        length_log_sd_user=0.6,
-        length_log_sd_session=0.85,
+        length_log_median=2.76,
+        length_log_sd_user=1.0,
+        length_log_sd_session=0.2,
         examine_low=1.0,
         examine_high=1.0,
+        follows_log_mean=2.3,
+        follows_log_sd=1.3,
+        fame_tail=1.2,
     ),
+    "publishing": Publishing(notes_per_author_day=0.125, productivity_tail=1.25, elasticity=1.3),
 }
 
 TINY = WorldSpec("tiny", n_users=600, n_authors=160, days=16)
