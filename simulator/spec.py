@@ -64,7 +64,7 @@ class Logging:
     max_slots: int = 200  # of a session
     whole_pages: bool = True  # the last page is shown whole; else slot by slot until the user leaves
     tries: int = 4  # candidates a channel draws for a session, and on top of that
-    tries_per_slot: float = 0.6  # for each slot that the session is going to have
+    tries_per_slot: float = 0.45  # for each slot that the session is going to have
     fresh_slots: int = 2  # of each page, kept for notes below the guarantee
     fresh_guarantee: int = 100  # impressions within 24 h
     explore_share: float = 0.04  # of slots, uniform over the pool, propensity known
@@ -98,7 +98,7 @@ class Living:
     examine_high: float = 0.99
     follows_log_mean: float = 2.35
     follows_log_sd: float = 1.25
-    fame_tail: float = 1.15  # Pareto exponent of the first inhabitants' fame
+    fame_tail: float = 1.2  # Pareto exponent of the first inhabitants' fame
     fame_log_sd: float = 1.65  # and its log-normal spread on top of that
 
 
@@ -109,9 +109,9 @@ class Publishing:
     notes_per_author_day: float = 0.13
     productivity_tail: float = 1.35  # Pareto exponent of authors' rates: Lotka's exponent is one more
     elastic_share: float = 0.45  # of authors who answer to feedback at all
-    elasticity: float = 1.1
-    feedback_scale: float = 8.0  # decayed clicks at which the answer is 63 % of its most
-    exposure_weight: float = 0.06  # an impression in clicks
+    elasticity: float = 1.2
+    feedback_scale: float = 3.0  # decayed clicks at which the answer is 63 % of its most
+    exposure_weight: float = 0.03  # an impression in clicks
     memory_days: float = 3.0  # feedback fades by a factor e, within the week that is remembered
 
 
