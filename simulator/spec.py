@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields, replace
 from importlib import import_module
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from simulator.ranges import check_numbers
 from simulator.sizes import MAX_TRIES
 
 Preset = Literal["note-feed", "single-column"]
+Language = Literal["english", "chinese"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +145,7 @@ class WorldSpec:
     n_authors: int
     days: int
     preset: Preset = "note-feed"
-    language: Literal["english", "chinese"] = "english"
+    language: Language = "english"
     affinity: Affinity = field(default_factory=Affinity)
     responding: Responding = field(default_factory=Responding)
     logging: Logging = field(default_factory=Logging)
@@ -156,6 +157,9 @@ class WorldSpec:
     def __post_init__(self) -> None:
         for place in ("", *_PARTS):
             check_numbers(getattr(self, place) if place else self, _PARTS.get(place, "WorldSpec"), place)
+        for name, known in (("preset", get_args(Preset)), ("language", get_args(Language))):
+            if getattr(self, name) not in known:
+                raise ValueError(f"WorldSpec.{name}: expected one of {', '.join(known)}, got {getattr(self, name)!r}")
         logging = self.logging
         if logging.max_slots % logging.page_size:
             raise ValueError(f"Logging.max_slots: expected whole pages of {logging.page_size}, got {logging.max_slots}")
@@ -246,7 +250,7 @@ def find_world(name: str) -> WorldSpec:
 
 def _changed(spec: WorldSpec, name: str, text: str) -> WorldSpec:
     """Return the spec with one setting changed; settings are called by their field's name, which is unique."""
-    own = {part.name for part in fields(spec)} - {"name"} - set(_PARTS)
+    own = {part.name for part in fields(spec)} - {"name", "preset"} - set(_PARTS)  # a preset is many numbers: a world
     if name in own:
         return replace(spec, **{name: _parsed(name, text, getattr(spec, name))})  # type: ignore[arg-type]
     for place in _PARTS:

@@ -2,8 +2,10 @@
 
 from dataclasses import fields
 
+import numpy as np
 import pytest
 
+from simulator.simulate import live
 from simulator.spec import TINY, WORLDS, WorldSpec, find_world
 
 
@@ -70,3 +72,18 @@ def test_a_spec_as_plain_values_is_for_a_manifest() -> None:
     assert plain["logging"]["page_size"] == TINY.logging.page_size
     assert isinstance(plain["living"]["weekday"], list)
     assert WorldSpec("x", n_users=1, n_authors=1, days=1).as_dict()["name"] == "x"
+
+
+def test_a_preset_is_no_setting_and_a_language_is_one_that_is_spoken() -> None:
+    with pytest.raises(ValueError, match=r"world setting: expected one of .*, got 'preset'"):
+        find_world("tiny:preset=single-column")
+    with pytest.raises(ValueError, match=r"WorldSpec\.language: expected one of english, chinese, got 'latin'"):
+        find_world("tiny:language=latin")
+
+
+def test_a_chinese_world_speaks_chinese_and_is_else_the_same() -> None:
+    one, other = (live(find_world(f"tiny:days=3,language={name}"), seed=3) for name in ("english", "chinese"))
+    assert one.events.note_E.tobytes() == other.events.note_E.tobytes()
+    ids = np.arange(20, dtype=np.int32)
+    assert all(text.isascii() for text in one.catalog.notes.title.take(ids))
+    assert not any(text.isascii() for text in other.catalog.notes.title.take(ids))
