@@ -91,7 +91,7 @@ def test_hours_without_visitors_are_steps_with_no_request() -> None:
 
 
 def test_visitors_beyond_the_batch_get_the_platforms_pages_and_are_counted() -> None:
-    env = platform(batch=2)
+    env = platform(world="tiny:n_authors=1000", batch=2)  # so many notes that nobody has seen all of them
     env.reset(seed=5)
     beyond = 0.0
     for _ in range(24):

@@ -64,7 +64,8 @@ def test_accounts_are_what_the_log_and_the_catalog_say() -> None:
 
 
 def test_notes_that_reach_a_hundred_impressions_in_a_day_are_counted_once() -> None:
-    env, policy = platform(days=5, warmup_days=2, keep_log=True, batch=2), RandomPolicy(rng=np.random.default_rng(2))
+    env = platform(world="tiny:n_users=1200", days=5, warmup_days=2, keep_log=True, batch=2)
+    policy = RandomPolicy(rng=np.random.default_rng(2))
     seen, _ = env.reset(seed=8)
     before = env.observe().events
     n_reached = 0.0

@@ -51,7 +51,7 @@ def test_what_cannot_be_served_is_dropped_from_a_history_without_gaps() -> None:
 
 def watched(setting: str) -> list[Shown]:
     """Watch a platform that shows nobody anything, so that no behaviour can tell what people like."""
-    env = platform(world=f"tiny:{setting}", warmup_days=0, days=3, batch=200)
+    env = platform(world=f"tiny:n_authors=400,{setting}", warmup_days=0, days=3, batch=200)
     seen = [env.reset(seed=4)[0]]
     for _ in range(60):
         shown, _, _, _, info = env.step(nothing(env))

@@ -41,12 +41,25 @@ def test_the_semantic_half_is_a_tree_and_the_collaborative_half_is_not() -> None
     assert abs(mean_likeness(topics.collaborative_TH, siblings_TT)) < 0.1
 
 
-def test_personas_cross_categories_and_make_their_topics_alike() -> None:
-    topics = draw_topics(Affinity(), 3)
-    liked_PT = topics.persona_PT > 0
-    assert np.allclose(topics.persona_PT.sum(axis=1), 1)
+BROAD = Affinity(n_personas=40, topics_per_persona=8)
+
+
+def test_personas_of_many_topics_cross_at_least_three_categories() -> None:
+    liked_PT = draw_topics(BROAD, 3).persona_PT > 0
     n_categories_P = np.array([len(set(CATEGORY_T[liked_T])) for liked_T in liked_PT])
     assert n_categories_P.min() >= 3
+
+
+@pytest.mark.parametrize("affinity", [Affinity(), BROAD], ids=["default", "broad"])
+def test_topics_of_a_persona_share_a_category_as_often_as_any_and_are_alike(affinity: Affinity) -> None:
+    topics = draw_topics(affinity, 3)
+    liked_PT, popularity_T = topics.persona_PT > 0, topics.popularity_T
+    assert np.allclose(topics.persona_PT.sum(axis=1), 1)
+    count_PC = liked_PT.astype(int) @ (CATEGORY_T[:, None] == np.arange(N_CATEGORIES))
+    n_pairs = affinity.n_personas * affinity.topics_per_persona * (affinity.topics_per_persona - 1) / 2
+    same_topic, popularity_C = (popularity_T**2).sum(), np.bincount(CATEGORY_T, popularity_T)
+    chance = ((popularity_C**2).sum() - same_topic) / (1 - same_topic)
+    assert abs(z_of((count_PC * (count_PC - 1) / 2).sum(), chance * n_pairs, chance * (1 - chance) * n_pairs)) < 4
     together_TT = liked_PT.T.astype(int) @ liked_PT > 0
     held_T: NDArray[np.bool_] = np.any(liked_PT, axis=0)
     apart_TT = ~together_TT & held_T[:, None] & held_T

@@ -20,7 +20,7 @@ from tests.slow_world import SlowWorld
 
 SMALL = "n_users=120,n_authors=40,days=6"
 # Small worlds that between them reach every branch: growing boards, retired notes, rings, trends, forgetful filters.
-BUSY = "active_alpha=20,notes_per_author_day=3,length_log_median=5,follow_bias=3,boredom=0"
+BUSY = "active_alpha=20,notes_per_author_day=3,length_log_median=5,click_bias=0,follow_bias=3,boredom=0"
 WORLDS = (
     (f"tiny:{SMALL}", 1, 6),
     (f"tiny-video:{SMALL}", 2, 6),

@@ -43,7 +43,7 @@ def test_trends_are_as_many_and_as_long_as_the_spec_says() -> None:
     assert len(draw_trends(find_world("tiny:per_week=0"), 3)) == 0
 
 
-LOUD = "tiny:n_users=12000,n_authors=600,days=12,per_week={},height=2"
+LOUD = "tiny:n_users=12000,n_authors=2000,days=12,per_week={},height=2"
 
 
 def clicks_by_trend(observed: Observation, topic_N: NDArray[np.int16]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

@@ -16,21 +16,21 @@ from methods.ranking import rank
 from simulator.oracle import Oracle, newest_notes
 from simulator.schema import Observation
 from simulator.simulate import live
-from simulator.spec import TINY
+from simulator.spec import find_world
 
-SEED = 2
+SPEC, SEED = find_world("tiny:n_users=3000"), 2
 SIMULATED = [task for task in TASKS.values() if task.source == WORLD]
 
 
 @pytest.fixture(scope="module")
 def whole() -> Observation:
-    return live(TINY, seed=SEED)
+    return live(SPEC, seed=SEED)
 
 
 def oracle_of(seen: Observation, *, age_seconds_N: NDArray[np.int64] | None) -> Oracle:
     notes = seen.catalog.notes
     return Oracle(
-        TINY,
+        SPEC,
         seed=SEED,
         author_N=notes.author_N,
         born_time_N=notes.born_time_N,
@@ -41,7 +41,7 @@ def oracle_of(seen: Observation, *, age_seconds_N: NDArray[np.int64] | None) -> 
 
 def opened(whole: Observation, task: Task) -> tuple[Case, Truth]:
     case = Opener(whole, key=1).open(task)
-    chances = draw_chances(case, TINY, seed=SEED, rng=np.random.default_rng(0))
+    chances = draw_chances(case, SPEC, seed=SEED, rng=np.random.default_rng(0))
     return case, simulated_truth(case, chances, rng=np.random.default_rng(0))
 
 
@@ -65,8 +65,8 @@ def test_no_list_gains_more_than_the_oracles(task: Task, whole: Observation) -> 
     assert truth.oracle is not None
     k = max(task.ks)
     noise = np.random.default_rng(1).random((len(case.requests), exam.n_targets), np.float32)
-    best = check_and_score(task, exam, truth.oracle.ids_QK, None, (TINY, SEED))
-    other = check_and_score(task, exam, rank(noise, case.requests, k=k).ids_QK, None, (TINY, SEED))
+    best = check_and_score(task, exam, truth.oracle.ids_QK, None, (SPEC, SEED))
+    other = check_and_score(task, exam, rank(noise, case.requests, k=k).ids_QK, None, (SPEC, SEED))
     for cutoff in task.ks:
         # Half-precision gains of author queries are good to 5e-4.
         assert np.nanmax(np.abs(best[f"regret@{cutoff}"])) < 1e-3
@@ -104,8 +104,8 @@ def test_authors_chances_agree_with_their_notes(whole: Observation) -> None:
     notes, oracle = whole.catalog.notes, oracle_of(whole, age_seconds_N=None)
     user_Q = np.arange(0, 300, 17, dtype=np.int32)
     chance_QN, chance_QA = oracle.engage_with_notes(user_Q), oracle.engage_with_authors(user_Q)
-    newest_AM = newest_notes(notes.author_N, TINY.n_authors)
-    for author in range(0, TINY.n_authors, 13):
+    newest_AM = newest_notes(notes.author_N, SPEC.n_authors)
+    for author in range(0, SPEC.n_authors, 13):
         mine = newest_AM[author][newest_AM[author] >= 0]
         assert np.allclose(chance_QA[:, author], 1 - np.prod(1 - chance_QN[:, mine], axis=1), atol=1e-6)
     authors_Q1 = np.full((len(user_Q), 1), 3, np.int32)

@@ -203,7 +203,7 @@ def test_the_same_notes_are_ranked_worse_while_they_are_cold() -> None:
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_the_follow_channel_shows_notes_of_followed_authors_only(name: str) -> None:
-    observed = seen(name, seed=3, hours=WEEK)
+    observed = seen(f"{name}:n_users=2000", seed=3, hours=WEEK)
     events, follows = observed.events, observed.follows
     edges = zip(follows.user_F.tolist(), follows.author_F.tolist(), follows.time_F.tolist(), strict=True)
     first_time = {(user, author): time for user, author, time in edges}

@@ -225,7 +225,8 @@ def test_novelty_seekers_click_young_notes_more() -> None:
     user_Q, novelty_U = present(world), world._population.people.novelty_U
     born_N, rates = world._born_time_N[: n_born(world)], []
     for note_X in (np.flatnonzero(born_N >= world.now - DAY_SECONDS), np.flatnonzero(born_N < DAY_SECONDS)):
-        shown = [note_X[(user_Q * 5 + shift) % len(note_X)].astype(np.int32)[:, None] for shift in range(12)]
+        assert len(note_X) > 60  # nobody is shown a note twice
+        shown = [note_X[(user_Q * 5 + shift) % len(note_X)].astype(np.int32)[:, None] for shift in range(60)]
         answers = [show(world.fork(), user_Q, ids_Q1) for ids_Q1 in shown]
         seeker_E = np.concatenate([novelty_U[part.user_E] for part in answers]) > np.median(novelty_U)
         click_E = np.concatenate([part.click_E for part in answers])
@@ -252,7 +253,8 @@ def test_better_notes_are_clicked_more() -> None:
 
 def test_patient_users_stay_longer() -> None:
     for name in PRESETS:
-        crowd = f"{name}:n_users=4000"
+        # Enough notes that the patient do not run out of what they have not seen.
+        crowd = f"{name}:n_users=4000,n_authors=4000"
         events, people = seen(crowd, seed=3, hours=7 * 24).events, lived(crowd, seed=3, hours=0)._population.people
         _, first, n_S = np.unique(events.session_E, return_index=True, return_counts=True)
         patience_S = people.patience_U[events.user_E[first]]
