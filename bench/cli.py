@@ -249,6 +249,9 @@ def main() -> None:
     sys.path.insert(0, str(Path.cwd()))  # so that package.module:Class is found where the user stands
     try:
         app()
+    except MemoryError as error:
+        _err.print(f"error: expected room in memory, got none left: {error}", style="red", markup=False, soft_wrap=True)
+        sys.exit(2)
     except (ValueError, BusyError, OSError) as error:
         _err.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
         sys.exit(2)

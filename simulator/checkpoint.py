@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ _MOVING = [APPEAL, AGE, NOISE]  # fields of a card that change by the hour
 
 
 class CheckpointError(ValueError):
-    """A checkpoint of another world."""
+    """A file that is no checkpoint, or one of another world."""
 
 
 def save(world: World, path: Path) -> None:
@@ -57,9 +58,12 @@ def save(world: World, path: Path) -> None:
 
 def restore(spec: WorldSpec, path: Path) -> World:
     """Bring the world of `spec` back from `path`."""
-    with np.load(path, allow_pickle=False) as stored:
-        arrays = dict(stored)
-    head = json.loads(str(arrays["head"]))
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            arrays = dict(stored)
+        head = json.loads(str(arrays["head"]))
+    except (zipfile.BadZipFile, KeyError, EOFError, ValueError) as error:
+        raise CheckpointError(f"{path}: expected a whole checkpoint, got {error}") from error
     if head["spec"] != spec.as_dict():
         changed = sorted(name for name, value in spec.as_dict().items() if head["spec"].get(name) != value)
         raise CheckpointError(f"{path}: expected a checkpoint of world {spec.name}, got another {', '.join(changed)}")

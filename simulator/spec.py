@@ -161,6 +161,14 @@ class WorldSpec:
             if getattr(self, name) not in known:
                 raise ValueError(f"WorldSpec.{name}: expected one of {', '.join(known)}, got {getattr(self, name)!r}")
         logging = self.logging
+        if len(self.living.weekday) != 7 or not all(abs(lift) < 100.0 for lift in self.living.weekday):
+            raise ValueError(f"Living.weekday: expected 7 finite numbers, got {self.living.weekday}")
+        if self.living.examine_low > self.living.examine_high:
+            bounds = f"{self.living.examine_low} > {self.living.examine_high}"
+            raise ValueError(f"Living.examine_low: expected at most examine_high, got {bounds}")
+        if logging.fresh_slots > logging.page_size // 4:
+            most = f"one of four slots of a page, {logging.page_size // 4}"
+            raise ValueError(f"Logging.fresh_slots: expected at most {most}, got {logging.fresh_slots}")
         if logging.max_slots % logging.page_size:
             raise ValueError(f"Logging.max_slots: expected whole pages of {logging.page_size}, got {logging.max_slots}")
         if logging.tries + logging.tries_per_slot * logging.max_slots > MAX_TRIES:

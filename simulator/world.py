@@ -225,6 +225,9 @@ class World:
             raise SchemaError("Requests.ids", f"users below {n_joined}, who have joined", int(user_Q.max()))
         if len(slates) != len(user_Q):
             raise SchemaError("Slates.ids", f"{len(user_Q)} rows", len(slates))
+        ordered_QK = np.sort(slates.ids_QK, axis=1)
+        if bool(((ordered_QK[:, 1:] == ordered_QK[:, :-1]) & (ordered_QK[:, 1:] >= 0)).any()):
+            raise SchemaError("Slates.ids", "a note at most once a slate", "one twice")
         if slates.ids_QK.shape[1] > MAX_SLOTS:
             raise SchemaError("Slates.ids", f"at most {MAX_SLOTS} columns", slates.ids_QK.shape[1])
         if slates.ids_QK.size and int(slates.ids_QK.max()) >= n_born:

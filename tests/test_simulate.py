@@ -199,3 +199,25 @@ def test_one_hand_alone_is_a_world_that_steps() -> None:
         one.step()
         live_hour(other, Nobody(), 1)
     assert same(one, other)
+
+
+def test_a_broken_checkpoint_is_refused_by_its_path(tmp_path: Path) -> None:
+    for name, content in (("torn", b"PK\x03\x04 torn"), ("empty", b"")):
+        (tmp_path / f"{name}.npz").write_bytes(content)
+        with pytest.raises(CheckpointError, match=rf"{name}\.npz: expected a whole checkpoint"):
+            restore(SPEC, tmp_path / f"{name}.npz")
+    np.savez(tmp_path / "other.npz", a=np.zeros(3))
+    with pytest.raises(CheckpointError, match="expected a whole checkpoint"):
+        restore(SPEC, tmp_path / "other.npz")
+
+
+def test_a_catalog_carries_no_truth() -> None:
+    title = lived(SPEC, 30).observe().catalog.notes.title
+    assert not [name for name in dir(title) if isinstance(getattr(title, name), np.ndarray)]
+
+
+def test_a_slate_with_a_note_twice_is_refused() -> None:
+    world = lived(SPEC, 40)
+    ids_QK = np.zeros((1, 2), np.int32)
+    with pytest.raises(SchemaError, match="a note at most once a slate"):
+        world.step(Slates(ids_QK, np.zeros(ids_QK.shape, np.float32)))

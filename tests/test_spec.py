@@ -15,9 +15,15 @@ def test_every_named_world_is_found_by_its_name(name: str) -> None:
 
 
 def test_settings_are_called_by_their_field() -> None:
-    spec = find_world("tiny:text_alignment=0.2,days=5,whole_pages=false,weekday=0+0+1,per_week=0,language=chinese")
+    spec = find_world(
+        "tiny:text_alignment=0.2,days=5,whole_pages=false,weekday=0+0+1+0+0+0+0,per_week=0,language=chinese"
+    )
     assert (spec.affinity.text_alignment, spec.days, spec.logging.whole_pages) == (0.2, 5, False)
-    assert (spec.living.weekday, spec.trends.per_week, spec.language) == ((0.0, 0.0, 1.0), 0.0, "chinese")
+    assert (spec.living.weekday, spec.trends.per_week, spec.language) == (
+        (0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0),
+        0.0,
+        "chinese",
+    )
     assert spec.responding == TINY.responding
     assert spec.name.startswith("tiny:")
 
@@ -87,3 +93,19 @@ def test_a_chinese_world_speaks_chinese_and_is_else_the_same() -> None:
     ids = np.arange(20, dtype=np.int32)
     assert all(text.isascii() for text in one.catalog.notes.title.take(ids))
     assert not any(text.isascii() for text in other.catalog.notes.title.take(ids))
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("weekday=0+0", "Living.weekday: expected 7 finite numbers"),
+        ("weekday=nan+0+0+0+0+0+0", "Living.weekday: expected 7 finite numbers"),
+        ("length_log_median=100", "Living.length_log_median: expected in"),
+        ("dwell_log_mean=1000", "Responding.dwell_log_mean: expected in"),
+        ("fresh_slots=3", "Logging.fresh_slots: expected at most one of four slots of a page, 2, got 3"),
+        ("examine_low=0.99,examine_high=0.98", "Living.examine_low: expected at most examine_high"),
+    ],
+)
+def test_settings_that_make_no_world_are_refused(setting: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        find_world(f"tiny:{setting}")

@@ -37,6 +37,8 @@ class GuaranteeTable:
 
 def guarantee(world: str, seeds: Sequence[int], *, tell: Tell) -> GuaranteeTable:
     """Run the arms on some seeds of a world and compare them."""
+    if not seeds or len(set(seeds)) != len(seeds) or min(seeds) < 0:
+        raise ValueError(f"seeds: expected distinct numbers >= 0, got {', '.join(map(str, seeds)) or 'none'}")
     spec = find_world(world)
     if spec.days < WARM_DAYS + DAYS:
         spec = replace(spec, days=WARM_DAYS + DAYS)
@@ -46,11 +48,18 @@ def guarantee(world: str, seeds: Sequence[int], *, tell: Tell) -> GuaranteeTable
     effect: dict[str, dict[str, Interval]] = {}
     for name in names:
         effect[name] = {
-            arm: over_seeds([arms[arm][name] / arms[CONTROL][name] - 1.0 for arms in by_seed])
+            arm: _effect([arms[arm][name] for arms in by_seed], [arms[CONTROL][name] for arms in by_seed])
             for arm in by_seed[0]
             if arm != CONTROL
         }
     return GuaranteeTable(world, tuple(seeds), level, effect)
+
+
+def _effect(treated: Sequence[float], control: Sequence[float]) -> Interval:
+    """Return the mean relative difference over seeds; none where a seed's control is zero or undefined."""
+    if not all(below > 0 for below in control) or not np.isfinite(treated).all():
+        return Interval(None, None, None, len(control))
+    return over_seeds([above / below - 1.0 for above, below in zip(treated, control, strict=True)])
 
 
 def measure(  # noqa: PLR0913 - all but the first are named

@@ -23,7 +23,9 @@ class EventLog:
     """One row an impression, in order of time, with the user's responses.
 
     `channel_E` indexes `channels`; `propensity_E` is the probability that the logging policy showed this note in
-    this slot, NaN where it is not known. Recorded data without impressions has one clicked row an interaction.
+    this slot given its channel, NaN where it is not known. In simulated worlds it is 1 / pool on uniform slots, and
+    holds for notes that the user has not seen: a draw that the user has seen leaves its slot to the ranker. Recorded
+    data without impressions has one clicked row an interaction.
     """
 
     user_E: NDArray[np.int32]
