@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.arrays import load_arrays, save_arrays
 from bench.case import Case
 from bench.metrics import Relevant
 from bench.truth import Truth
+from simulator.arrays import load_arrays, save_arrays
 from simulator.schema import Requests, Slates
 
 _OPTIONAL = ("best_QK", "gain_QT", "author_N", "born_time_N", "age_seconds_N")

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.arrays import save_arrays
+from simulator.arrays import save_arrays
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
+
+from simulator.sources import digest_of
 
 # What decides a world's data; what decides the question and its answers; what decides the score.
 WORLD_CODE = ("simulator",)
@@ -18,10 +19,7 @@ _IMPORT = re.compile(r"^\s*(?:from|import) ([\w.]+)", re.MULTILINE)
 @lru_cache
 def code_hash(names: tuple[str, ...]) -> str:
     """Return the sha256 of the sources of modules and packages."""
-    digest = hashlib.sha256()
-    for path in sorted({path for name in names for path in _files(name)}):
-        digest.update(path.name.encode() + path.read_bytes())
-    return digest.hexdigest()
+    return digest_of(path for name in names for path in _files(name))
 
 
 @lru_cache

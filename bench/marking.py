@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.arrays import load_arrays
 from bench.exam import Exam
 from bench.exam import load as load_exam
 from bench.folder import RunFolder
@@ -19,6 +18,7 @@ from bench.score import World, check_and_score
 from bench.stats import mean_interval
 from bench.tasks import find_task
 from bench.worker import Answer
+from simulator.arrays import load_arrays
 from simulator.spec import find_world
 
 

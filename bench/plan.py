@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from pydantic import JsonValue
@@ -19,6 +20,12 @@ from simulator.spec import find_world
 # Lists made from the truth itself: the ceiling of each task, and the ranking by true chance whatever the task asks.
 TRUTHS = ("oracle", "true-affinity")
 DEFAULT_METHODS = (*TRUTHS, *(name for name in METHODS if name not in VARIANTS))
+
+
+def check_seeds(seeds: Sequence[int]) -> None:
+    """Refuse no seeds, the same twice, and negative ones."""
+    if not seeds or len(set(seeds)) != len(seeds) or min(seeds) < 0:
+        raise ValueError(f"seeds: expected distinct numbers >= 0, got {', '.join(map(str, seeds)) or 'none'}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +45,7 @@ class Plan:
         for name in self.methods:
             if name not in TRUTHS:
                 create(name)
-        if not self.seeds or len(set(self.seeds)) != len(self.seeds) or min(self.seeds) < 0:
-            raise ValueError(f"seeds: expected distinct numbers >= 0, got {self.seeds}")
+        check_seeds(self.seeds)
         if self.reference not in self.methods:
             raise ValueError(f"reference: expected one of {', '.join(self.methods)}, got {self.reference!r}")
         for field in ("tasks", "methods"):

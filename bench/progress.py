@@ -8,9 +8,11 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+Tell = Callable[[str, int, int], None]  # (what, done, in all)
+
 
 @contextmanager
-def telling(console: Console) -> Iterator[Callable[[str, int, int], None]]:
+def telling(console: Console) -> Iterator[Tell]:
     """Give a function to tell (what, done, in all); what it is told appears on `console`."""
     if not console.is_terminal:
         yield _lines(console)
@@ -27,7 +29,7 @@ def telling(console: Console) -> Iterator[Callable[[str, int, int], None]]:
         yield tell
 
 
-def _lines(console: Console) -> Callable[[str, int, int], None]:
+def _lines(console: Console) -> Tell:
     told: dict[str, int] = {}
 
     def tell(what: str, done: int, total: int) -> None:

@@ -18,6 +18,7 @@ from bench.marking import Marker
 from bench.plan import TRUTHS, Cell, Plan, make_cell, serves
 from bench.prepare import Source, make_dataset, make_exams
 from bench.processes import Ended, Job, Message, run_jobs
+from bench.progress import Tell
 from bench.record import ResultRecord, load, repair
 from bench.task import WORLD
 from bench.tasks import find_task
@@ -28,8 +29,6 @@ from simulator.spec import find_world
 
 # Recorded datasets: the folder's name among the data, and the layout that reads it.
 RECORDED = {"amazon2014-beauty": "beauty", "gowalla-lightgcn": "gowalla", "citeulike-a-coldstart": "citeulike"}
-
-Tell = Callable[[str, int, int], None]  # (what, done, in all)
 
 
 def run(plan: Plan, out: Path, *, n_workers: int, data: Path | None, tell: Tell) -> list[ResultRecord]:

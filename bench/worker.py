@@ -17,13 +17,13 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
-from bench.arrays import save_arrays
 from bench.case import Case, Opener, Split
 from bench.measure import Clock, Speed, Stopwatch, latency, peak_bytes, recommend_all
 from bench.split import Views
 from bench.tasks import find_task
 from methods.base import Budget, Method
 from methods.registry import create
+from simulator.arrays import save_arrays
 from simulator.dataset import read
 from simulator.luck import generator
 from simulator.schema import Kind, Observation

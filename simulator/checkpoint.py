@@ -7,7 +7,6 @@ is an npz of plain arrays, written whole or not at all and never unpickled.
 from __future__ import annotations
 
 import json
-import os
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.arrays import load_arrays, save_arrays
 from simulator.journal import Journal
 from simulator.living import Sessions
 from simulator.notes import note_truth
@@ -50,17 +50,13 @@ def save(world: World, path: Path) -> None:
     arrays |= {f"events.{name}": column for name, column in world._journal.rows().items()}
     arrays |= {f"latest.{name}": column for name, column in world._latest.items()}
     arrays |= {f"state.{name}": array for name, array in state_arrays(world._state).items()}
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("wb") as file:
-        np.savez(file, **arrays)  # type: ignore[arg-type]
-    temporary.replace(path)
+    save_arrays(path, arrays)
 
 
 def restore(spec: WorldSpec, path: Path) -> World:
     """Bring the world of `spec` back from `path`."""
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            arrays = dict(stored)
+        arrays = load_arrays(path)
         head = json.loads(str(arrays["head"]))
     except (zipfile.BadZipFile, KeyError, EOFError, ValueError) as error:
         raise CheckpointError(f"{path}: expected a whole checkpoint, got {error}") from error

@@ -7,7 +7,6 @@ package.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +14,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
+
+from simulator.sources import digest_of
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 _PACKAGE = Path(__file__).parent
@@ -60,11 +61,4 @@ def _folder_of_these_sources() -> Iterator[None]:
         config.CACHE_DIR = usual
 
 
-def _hash_of_sources() -> str:
-    digest = hashlib.sha256()
-    for path in sorted(_PACKAGE.glob("*.py")):
-        digest.update(path.name.encode() + path.read_bytes())
-    return digest.hexdigest()[:16]
-
-
-_SOURCES = _hash_of_sources()
+_SOURCES = digest_of(_PACKAGE.glob("*.py"))[:16]

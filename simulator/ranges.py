@@ -63,8 +63,8 @@ RANGES: tuple[tuple[str, str, float, float], ...] = (
 )
 
 
-def check_numbers(part: object, label: str, place: str) -> None:
-    """Refuse the numbers of one part of a spec that are not finite or out of their range, by `label` and field."""
+def check_numbers(part: object, place: str) -> None:
+    """Refuse the numbers of one part of a spec that are not finite or out of their range, by part and field."""
     ranges = {name: (low, high) for name, at, low, high in RANGES if at == place}
     for field_ in fields(part):  # type: ignore[arg-type]
         value = getattr(part, field_.name)
@@ -76,4 +76,4 @@ def check_numbers(part: object, label: str, place: str) -> None:
             expected = (
                 "a finite number" if low == -_INFINITY else least if high == _INFINITY else f"in [{low:g}, {high:g}]"
             )
-            raise ValueError(f"{label}.{field_.name}: expected {expected}, got {value}")
+            raise ValueError(f"{type(part).__name__}.{field_.name}: expected {expected}, got {value}")

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -21,9 +20,12 @@ from simulator.checkpoint import restore, save
 from simulator.crew import Crew, Nobody, live_hour, processes
 from simulator.dataset import DatasetWriter, Manifest
 from simulator.schema import Observation
+from simulator.sources import digest_of
 from simulator.spec import WorldSpec
 from simulator.world import World
 
+# Half a world of other code is not gone on with.
+_SOURCES = [path for path in Path(__file__).parent.rglob("*") if path.suffix in (".py", ".json")]
 Progress = Callable[[int, int], None]  # (days done, days in all)
 
 
@@ -58,7 +60,7 @@ def simulate(
     """Simulate a world and write its dataset folder at `out`, which must not exist; go on with one that was killed."""
     origin: dict[str, JsonValue] = {"world": spec.name, "seed": seed, "spec": spec.as_dict()}
     origin["version"] = version("coldrecall")
-    key = hashlib.sha256(json.dumps([origin, _own_code()], sort_keys=True).encode()).hexdigest()
+    key = hashlib.sha256(json.dumps([origin, digest_of(_SOURCES)], sort_keys=True).encode()).hexdigest()
     with DatasetWriter.open(out, name=spec.name, origin=origin, texts=running.texts, key=key) as writer:
         checkpoint = _latest(writer)
         world = World(spec, seed=seed) if checkpoint is None else restore(spec, checkpoint)
@@ -106,13 +108,3 @@ def _crew(spec: WorldSpec, seed: int, checkpoint: Path | None, running: Running)
     if running.workers > 1:
         return processes(spec, seed, checkpoint, running.workers)
     return nullcontext(Nobody())
-
-
-@lru_cache
-def _own_code() -> str:
-    """Return the sha256 of this package: half a world of other code is not gone on with."""
-    digest = hashlib.sha256()
-    folder = Path(__file__).parent
-    for path in sorted(path for path in folder.rglob("*") if path.suffix in (".py", ".json")):
-        digest.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
-    return digest.hexdigest()

@@ -156,7 +156,7 @@ class WorldSpec:
 
     def __post_init__(self) -> None:
         for place in ("", *_PARTS):
-            check_numbers(getattr(self, place) if place else self, _PARTS.get(place, "WorldSpec"), place)
+            check_numbers(getattr(self, place) if place else self, place)
         for name, known in (("preset", get_args(Preset)), ("language", get_args(Language))):
             if getattr(self, name) not in known:
                 raise ValueError(f"WorldSpec.{name}: expected one of {', '.join(known)}, got {getattr(self, name)!r}")
@@ -182,15 +182,7 @@ class WorldSpec:
         return plain
 
 
-_PARTS = {
-    "affinity": "Affinity",
-    "responding": "Responding",
-    "logging": "Logging",
-    "living": "Living",
-    "publishing": "Publishing",
-    "trends": "Trends",
-    "rings": "Rings",
-}
+_PARTS = ("affinity", "responding", "logging", "living", "publishing", "trends", "rings")
 
 # Short video. Rates per impression and given a click are those of KuaiRand-Pure, session lengths those of KuaiRec.
 _VIDEO = {

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.arrays import load_arrays
 from bench.exam import load
 from bench.plan import DEFAULT_METHODS, Plan
 from bench.record import ResultRecord
@@ -14,6 +13,7 @@ from bench.run import run
 from bench.score import within
 from bench.tasks import TASKS, find_task
 from methods.registry import create
+from simulator.arrays import load_arrays
 
 pytestmark = pytest.mark.slow
 

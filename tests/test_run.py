@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.arrays import load_arrays
 from bench.folder import BusyError, RunFolder, locked
 from bench.plan import Plan
 from bench.record import ResultRecord, load
 from bench.run import run
+from simulator.arrays import load_arrays
 
 ROOT = Path(__file__).parents[1]
 BAD = "tests.bad_methods"

@@ -6,19 +6,18 @@ that shares its traffic.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.progress import Tell
 from bench.readings import Config, Readings, readings
 from simulator.journal import event_log
 from simulator.schema import DAY_SECONDS, Catalog, EventLog, Follows
 from simulator.spec import Logging, WorldSpec
 from simulator.world import World
-
-Tell = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,7 +12,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bench.experiments.arms import Arm, Tell, run_arms
+from bench.experiments.arms import Arm, run_arms
+from bench.plan import check_seeds
+from bench.progress import Tell
 from bench.readings import Config
 from bench.stats import Interval, over_seeds
 from simulator.schema import Follows
@@ -37,8 +39,7 @@ class GuaranteeTable:
 
 def guarantee(world: str, seeds: Sequence[int], *, tell: Tell) -> GuaranteeTable:
     """Run the arms on some seeds of a world and compare them."""
-    if not seeds or len(set(seeds)) != len(seeds) or min(seeds) < 0:
-        raise ValueError(f"seeds: expected distinct numbers >= 0, got {', '.join(map(str, seeds)) or 'none'}")
+    check_seeds(seeds)
     spec = find_world(world)
     if spec.days < WARM_DAYS + DAYS:
         spec = replace(spec, days=WARM_DAYS + DAYS)
@@ -69,12 +70,13 @@ def measure(  # noqa: PLR0913 - all but the first are named
     days: tuple[int, int],
     early: tuple[int, int],
     late: tuple[int, int],
+    times: tuple[int, ...] = (1, 2),
     tell: Tell,
 ) -> dict[str, Values]:
-    """Return what each arm of one seed reads early and late."""
-    usual = spec.logging.fresh_guarantee
-    sizes = {CONTROL: 0, f"{usual}": usual, f"{2 * usual}": 2 * usual}
-    arms = {name: replace(spec.logging, fresh_guarantee=size) for name, size in sizes.items()}
+    """Return what each arm of one seed reads early and late: no guarantee, and `times` the usual one."""
+    sizes = [multiple * spec.logging.fresh_guarantee for multiple in times]
+    arms = {CONTROL: replace(spec.logging, fresh_guarantee=0)}
+    arms |= {f"{size}": replace(spec.logging, fresh_guarantee=size) for size in sizes}
     lived, follows = run_arms(spec, seed=seed, days=days, arms=arms, tell=tell)
     return {name: _values(arm, follows, spec, early, late) for name, arm in lived.items()}
 

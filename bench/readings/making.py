@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
+from bench.progress import Tell
 from bench.readings.accumulator import readings
 from bench.readings.result import Readings
-from bench.readings.window import window_of
+from bench.readings.window import is_world, window_of
 from simulator.dataset import scan
 from simulator.schema import DAY_SECONDS, EventLog
 from simulator.simulate import live
 from simulator.spec import WorldSpec
 
 Days = tuple[int | None, int | None]  # since, until: half-open, None for the first and the last
-Tell = Callable[[str, int, int], None]
 
 
 def read_world(spec: WorldSpec, seed: int, days: Days, tell: Tell) -> Readings:
@@ -28,7 +28,9 @@ def read_world(spec: WorldSpec, seed: int, days: Days, tell: Tell) -> Readings:
 def read_dataset(folder: Path, days: Days, tell: Tell) -> Readings:
     """Read some days of a dataset folder, one part of its log in memory at a time."""
     stream = scan(folder)
-    first_time = next((int(log.time_E[0]) for log in stream.events() if len(log)), 0)
+    first_time = 0
+    if not is_world(stream.catalog):
+        first_time = next((int(log.time_E[0]) for log in stream.events() if len(log)), 0)
     start, end = window_of(stream.catalog, stream.manifest.now, *days, first_time=first_time)
     n_parts = len(stream.manifest.tables["events"].parts)
 

@@ -105,6 +105,11 @@ class Window:
         return np.where((day_X >= 0) & (day_X < self.n_days), day_X, -1)
 
 
+def is_world(catalog: Catalog) -> bool:
+    """Whether the log begins with its world: founders are there at time 0."""
+    return len(catalog.users) > 0 and bool(catalog.users.joined_time_U[0] == 0)
+
+
 def window_of(
     catalog: Catalog, now: int, since: int | None, until: int | None, *, first_time: int = 0
 ) -> tuple[int, int]:
@@ -113,8 +118,7 @@ def window_of(
     A world's first day is day 0, with its founders; that of recorded data is the midnight before its first event, at
     `first_time`.
     """
-    is_world = len(catalog.users) > 0 and catalog.users.joined_time_U[0] == 0
-    origin = 0 if is_world else first_time // DAY_SECONDS * DAY_SECONDS
+    origin = 0 if is_world(catalog) else first_time // DAY_SECONDS * DAY_SECONDS
     start = origin + (since or 0) * DAY_SECONDS
     end = now if until is None else origin + until * DAY_SECONDS
     if not origin <= start < end <= now:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.experiments.arms import Tell
 from bench.experiments.guarantee import CONTROL, WARM_DAYS, measure
+from bench.progress import Tell
 from bench.realism.finding import Measured, missing
 from simulator.population import draw_population
 from simulator.publishing import motivation
@@ -13,8 +13,8 @@ from simulator.spec import WorldSpec
 
 DAYS, EARLY, LATE = 14, (0, 2), (7, 14)
 _BOOST = {
-    "elasticity/boost": "authors: notes of small authors, late",
-    "consumer/boost-cost": "consumers: clicks / impression, first two days",
+    "elasticity/boost": ("authors: notes of small authors, late", LATE),
+    "consumer/boost-cost": ("consumers: clicks / impression, first two days", EARLY),
 }
 
 
@@ -24,14 +24,12 @@ def arms_of(spec: WorldSpec, seed: int, *, tell: Tell) -> tuple[Measured, ...]:
     if spec.days < WARM_DAYS + DAYS:
         reason = f"the world lasts {spec.days} days, the arms take {WARM_DAYS + DAYS}"
         return (engaged, *missing(_BOOST, reason))
-    arms = measure(spec, seed, days=(WARM_DAYS, DAYS), early=EARLY, late=LATE, tell=tell)
-    boosted = arms[f"{spec.logging.fresh_guarantee}"]
-    detail = f"guarantee {spec.logging.fresh_guarantee} against none from day {WARM_DAYS} on; days {{0}} to {{1}} after"
-    rows = []
-    for name, reading in _BOOST.items():
-        days = LATE if name == "elasticity/boost" else EARLY
-        value = boosted[reading] / arms[CONTROL][reading] - 1.0
-        rows.append(Measured(name, value, detail.format(*days)))
+    arms = measure(spec, seed, days=(WARM_DAYS, DAYS), early=EARLY, late=LATE, times=(1,), tell=tell)
+    usual, rows = f"{spec.logging.fresh_guarantee}", []
+    for name, (reading, (first, last)) in _BOOST.items():
+        value = arms[usual][reading] / arms[CONTROL][reading] - 1.0
+        detail = f"guarantee {usual} against none from day {WARM_DAYS} on; days {first} to {last} after"
+        rows.append(Measured(name, value, detail))
     return (engaged, *rows)
 
 

@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 
+from bench.progress import Tell
 from bench.realism.answering import answering
 from bench.realism.finding import Drawing, Findings, Measured
 from bench.realism.following import following
@@ -63,7 +64,7 @@ def realism_card(  # noqa: PLR0913 - all but the first are named
     rng: np.random.Generator,
     is_recorded: bool = False,
     extra: Sequence[Measured] = (),
-    tell: Callable[[str, int, int], None] | None = None,
+    tell: Tell | None = None,
 ) -> Card:
     """Measure a log and judge it against the targets; `extra` are rows that paired arms measured."""
     traffic = Traffic.of(seen)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
+from bench.progress import Tell
 from bench.realism.arms import arms_of
 from bench.realism.card import Card, realism_card
 from bench.realism.target import PRESETS
@@ -14,7 +14,6 @@ from simulator import dataset
 from simulator.simulate import live
 from simulator.spec import Preset, find_world
 
-Tell = Callable[[str, int, int], None]
 DRAW_SEED = 0  # of what is drawn while measuring: not the world's
 
 

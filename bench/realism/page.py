@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
-from plotly.offline import get_plotlyjs
 
 from bench.realism.card import Card, Line
 from bench.realism.plots import COLOURS, figure_of
 from bench.realism.targets import SOURCES
 from bench.realism.terminal import accepted_of, value_of
+from bench.report.self_contained import fill, write_whole
 
 _HERE = Path(__file__).parent
-_REPORT = _HERE.parent / "report"
 SCHEMA_VERSION = 1
 PAGE_FILE, JSON_FILE = "realism.html", "card.json"
 
@@ -26,18 +21,12 @@ def write_card(card: Card, folder: Path) -> Path:
     """Write page and figures into a folder, which may exist, and return the page's path."""
     folder.mkdir(parents=True, exist_ok=True)
     write_json(card, folder / JSON_FILE)
-    return _replace(folder / PAGE_FILE, page(card))
+    return write_whole(folder / PAGE_FILE, page(card))
 
 
 def write_json(card: Card, file: Path) -> Path:
     """Write the figures by name."""
-    return _replace(file, to_json(card))
-
-
-def _replace(file: Path, text: str) -> Path:
-    temporary = file.with_name(f"{file.name}.{os.getpid()}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    return temporary.replace(file)
+    return write_whole(file, to_json(card))
 
 
 def to_json(card: Card) -> str:
@@ -77,17 +66,12 @@ def _row(line: Line) -> dict[str, str | float | None]:
 
 def page(card: Card) -> str:
     """Return the page as text."""
-    environment = Environment(
-        loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.get_template("realism.html").render(
+    return fill(
+        _HERE / PAGE_FILE,
         card=card,
         figures=[(drawing, figure_of(drawing)) for drawing in card.drawings],
         colours=COLOURS,
         sources=SOURCES,
         value_of=value_of,
         accepted_of=accepted_of,
-        css=Markup((_REPORT / "report.css").read_text("utf-8")),
-        script=Markup((_REPORT / "report.js").read_text("utf-8")),
-        plotly=Markup(get_plotlyjs()),
     )

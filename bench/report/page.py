@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
-from plotly.offline import get_plotlyjs
 
 from bench.metrics import METRICS, MetricRow
 from bench.report import plots
@@ -18,6 +13,7 @@ from bench.report.columns import Cell, columns_of, requests_of, seeds_of
 from bench.report.loading import Run
 from bench.report.overview import overview
 from bench.report.plots import Figure, Style
+from bench.report.self_contained import fill, write_whole
 from bench.report.summary import TaskTable, summarise
 from bench.task import Task
 
@@ -47,19 +43,14 @@ class Section:
 
 def write_report(run: Run, tasks: Mapping[str, Task], out: Path, *, reference: str) -> Path:
     """Write the page in one piece and return its path; `reference` is the method that differences are paired with."""
-    temporary = out.with_name(f"{out.name}.{os.getpid()}.tmp")
-    temporary.write_text(page(run, summarise(run, tasks, reference=reference), reference=reference), encoding="utf-8")
-    temporary.replace(out)
-    return out
+    return write_whole(out, page(run, summarise(run, tasks, reference=reference), reference=reference))
 
 
 def page(run: Run, tables: Sequence[TaskTable], *, reference: str) -> str:
     """Return the page as text."""
-    environment = Environment(
-        loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
     styles = plots.styles_of(tables)
-    return environment.get_template("report.html").render(
+    return fill(
+        _HERE / "report.html",
         facts=_facts(run),
         sections=_sections(tables, styles),
         overview=overview(tables),
@@ -73,9 +64,6 @@ def page(run: Run, tables: Sequence[TaskTable], *, reference: str) -> str:
         seeds_of=seeds_of,
         bar_of=_bar,
         chance_of=_chance,
-        css=Markup((_HERE / "report.css").read_text("utf-8")),
-        script=Markup((_HERE / "report.js").read_text("utf-8")),
-        plotly=Markup(get_plotlyjs()),
     )
 
 

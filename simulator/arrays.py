@@ -23,5 +23,5 @@ def save_arrays(path: Path, arrays: Mapping[str, NDArray[Any]], *, compress: boo
 
 def load_arrays(path: Path) -> dict[str, NDArray[Any]]:
     """Read all arrays of a file."""
-    with np.load(path, allow_pickle=False) as stored:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
         return dict(stored)
