@@ -26,6 +26,7 @@ from simulator.response import (
     click_logit,
     engage_probability,
     fill_cards,
+    reading,
     response_model,
     sigmoid,
     topic_affinities,
@@ -148,14 +149,14 @@ def _engage_row(  # noqa: PLR0913 - a kernel takes its arrays one by one
 ) -> None:
     """Write the chances of one user for the notes listed; pads stay as they are."""
     weights, odds_R, style_S = model.weights, model.engage_odds_R, model.style_US[user]
-    video_taste, ageing, card_NF = model.video_taste_U[user], model.ageing_U[user], cards.card_NF
+    reads, card_NF = reading(model, user), cards.card_NF
     second_share = np.float32(weights.second_share)
     topic_affinities(model.taste_UD[user], model.topic_DT, model.topic_mean, row_T)
     for k in range(len(note_K)):
         note = note_K[k]
         if note >= 0:
             liking = affinity(row_T, style_S, second_share, card_NF, note)
-            click = sigmoid(click_logit(weights, liking, card_NF, note, video_taste, ageing))
+            click = sigmoid(click_logit(weights, reads, liking, card_NF, note))
             out_K[k] = engage_probability(weights, odds_R, click, liking)
 
 

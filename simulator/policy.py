@@ -1,8 +1,8 @@
 """The platform's own recommender: channels gather candidates, a noisy ranker orders them.
 
 The ranker sees the truth plus noise that shrinks with the impressions of a note and its author: that is the cold-start
-penalty. Each session reads the state at the start of its tick, so sessions may run in any order. Shapes: G popular
-list, N notes, T topics, C candidates, F fields of a card.
+penalty. Each session reads the state at the start of its tick, so sessions may run in any order. Shapes: N notes,
+T topics, C candidates, F fields of a card.
 """
 
 from __future__ import annotations
@@ -13,17 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.board import draw
+from simulator.heat import EVERYWHERE
 from simulator.kernel import inlined, kernel
-from simulator.luck import bell, mix, uniform
-from simulator.response import KEY_WORD, NOISE, Cards, Model, affinity, click_logit
+from simulator.luck import bell, mix
+from simulator.response import KEY_WORD, NOISE, Cards, Model, affinity, click_logit, reading
 from simulator.shelf import Shelf
-from simulator.sizes import MAX_SLOTS, N_TOPICS
+from simulator.sizes import MAX_SLOTS, MAX_TRIES, N_TOPICS
 from simulator.state import CLICKERS, EVER_CLICKED, FOLLOWED, HISTORY, NEWEST, State, has_seen
 
-CHANNELS = ("follow", "popular", "item-cf", "recent", "fresh", "explore", "random", "direct", "external")
-FOLLOW_CHANNEL, POPULAR, ITEM_CF, RECENT, FRESH, EXPLORE, RANDOM, DIRECT, EXTERNAL = range(9)
-TABLE = 2048  # open-addressing set of what a session has or might show; far above its number
-ROOM = 896  # candidates of a session
+CHANNELS = ("follow", "popular", "item-cf", "recent", "fresh", "explore", "random", "direct", "external", "backfill")
+FOLLOW_CHANNEL, POPULAR, ITEM_CF, RECENT, FRESH, EXPLORE, RANDOM, DIRECT, EXTERNAL, BACKFILL = range(10)
+_FOLD = np.array([0, *((1 << (held - 1).bit_length()) - 1 for held in range(1, 65))], np.int64)
+TABLE = 1024  # open-addressing set of what a session has shown and a page might show; far above their number
+ROOM = 6 * MAX_TRIES + 40  # candidates of a page, and rounding
 _CEILING = 11.0  # logits; the ranker tells no difference above it, nor below it by 25.6
 
 
@@ -81,9 +83,14 @@ def claim(table: NDArray[np.int32], note: int) -> bool:
 
 
 @inlined
-def pick(key: np.uint64, n: int) -> int:
-    """Map a key to an integer in [0, n) (Lemire 2019, doi:10.1145/3230636; the bias is below n / 2^32)."""
-    return int(((key >> np.uint64(32)) * np.uint64(n)) >> np.uint64(32))
+def pick(key: np.uint64, held: int) -> int:
+    """Map a key to a place in [0, held), held <= 64, by linear hashing (Litwin 1980).
+
+    One more held takes draws from one place only, so that a click more leaves most walks as they were; the price is
+    that a place may be drawn twice as often as another.
+    """
+    place = int(key >> np.uint64(32)) & _FOLD[held]
+    return int(place if place < held else place & (_FOLD[held] >> 1))
 
 
 @kernel
@@ -99,7 +106,7 @@ def _followed(  # noqa: PLR0913 - a kernel takes its arrays one by one
         author = followed_R[pick(draw_key, held)]
         n_notes = n_notes_A[author]
         if n_notes:
-            newest = n_notes - 1 - pick(mix(draw_key, np.uint64(1)), min(n_notes, 3))
+            newest = n_notes - 1 - pick(mix(draw_key, np.uint64(1)), min(n_notes, 4))
             note = newest_AR[author, newest % NEWEST]
             if note >= oldest:
                 offered_C[n] = note
@@ -148,27 +155,18 @@ def _from_board(cell_M: NDArray[np.int32], key: np.uint64, tries: int, offered_C
 def _popular(  # noqa: PLR0913 - a kernel takes its arrays one by one
     state: State, shelf: Shelf, user: int, key: np.uint64, tries: int, offered_C: NDArray[np.int32]
 ) -> int:
-    """Draw from what is popular, by turns overall and in the category of a note that the user clicked.
+    """Draw from what is hot, by turns everywhere and in the category of a note that the user clicked.
 
-    The chance of a note falls as its rank ** -2/3. Returns how many were drawn.
+    Returns how many were drawn.
     """
-    history_R, popular_G, popular_CG = state.history_UR[user], shelf.popular_G, shelf.popular_CG
-    n_popular_C, label_N, held, n = shelf.n_popular_C, shelf.label_N, min(state.n_history_U[user], HISTORY), 0
+    history_R, held, n = state.history_UR[user], min(state.n_history_U[user], HISTORY), 0
+    label_N, cell_CM, is_hot_C = shelf.label_N, shelf.hot.cell_CM, shelf.hot.is_hot_C
     for i in range(tries):
         draw_key = mix(key, np.uint64(i))
-        category = label_N[history_R[pick(draw_key, held)]] if held > 0 and i & 1 else -1
-        luck = uniform(mix(draw_key, np.uint64(1)))
-        # The place is drawn from the list's room, not its length: a note more or less moves no other draw.
-        if category >= 0:
-            place = int(luck * luck * luck * popular_CG.shape[1])
-            if place < n_popular_C[category]:
-                offered_C[n] = popular_CG[category, place]
-                n += 1
-        else:
-            place = int(luck * luck * luck * shelf.n_popular)
-            if place < len(popular_G):
-                offered_C[n] = popular_G[place]
-                n += 1
+        c = int(label_N[history_R[pick(draw_key, held)]]) if held > 0 and i & 1 else EVERYWHERE
+        if is_hot_C[c]:
+            offered_C[n] = draw(cell_CM[c], mix(draw_key, np.uint64(1)))
+            n += 1
     return n
 
 
@@ -200,19 +198,24 @@ def gather(  # noqa: PLR0913 - a kernel takes its arrays one by one
     state: State,
     user: int,
     key: np.uint64,
-    tries: int,
+    numbers: tuple[int, int],
 ) -> None:
-    """Let every channel offer its candidates; the first to offer a note has it."""
+    """Let every channel offer its candidates for a page; the first to offer a note has it.
+
+    `numbers` are the tries of a channel, and how many fresh notes are drawn: as many as have slots, since a guarantee
+    is no contest.
+    """
+    tries, n_fresh = numbers
     seen_B, word_NW, offered_C = state.seen_UB[user], cards.word_NW, found.offered_C
-    n = _followed(state, shelf.oldest, user, mix(key, np.uint64(FOLLOW_CHANNEL)), tries, offered_C)
+    n = _followed(state, shelf.oldest, user, mix(key, np.uint64(FOLLOW_CHANNEL)), (tries + 1) // 2, offered_C)
     _keep_new(found, word_NW, seen_B, n, FOLLOW_CHANNEL)
     n = _walked(state, shelf, found, user, mix(key, np.uint64(ITEM_CF)), 2 * tries)
     _keep_new(found, word_NW, seen_B, n, ITEM_CF)
     if state.fresh.n_1[0] > 0:
-        n = _from_board(state.fresh.cell_M, mix(key, np.uint64(FRESH)), tries // 2, offered_C)
+        n = _from_board(state.fresh.cell_M, mix(key, np.uint64(FRESH)), n_fresh, offered_C)
         _keep_new(found, word_NW, seen_B, n, FRESH)
     if state.young.n_1[0] > 0:
-        n = _from_board(state.young.cell_M, mix(key, np.uint64(RECENT)), tries // 6, offered_C)
+        n = _from_board(state.young.cell_M, mix(key, np.uint64(RECENT)), (tries + 11) // 12, offered_C)
         _keep_new(found, word_NW, seen_B, n, RECENT)
     n = _popular(state, shelf, user, mix(key, np.uint64(POPULAR)), 2 * tries, offered_C)
     _keep_new(found, word_NW, seen_B, n, POPULAR)
@@ -223,15 +226,15 @@ def score(  # noqa: PLR0913 - a kernel takes its arrays one by one
     found: Candidates, model: Model, cards: Cards, row_T: NDArray[np.float32], user: int, key: np.uint64
 ) -> None:
     """Rank the candidates by the true click logit plus noise keyed by (user, day, note), to 1/160 of a logit."""
-    weights, style_S, video_taste = model.weights, model.style_US[user], model.video_taste_U[user]
-    ageing, second_share = model.ageing_U[user], np.float32(model.weights.second_share)
+    weights, style_S, reads = model.weights, model.style_US[user], reading(model, user)
+    second_share = np.float32(model.weights.second_share)
     card_NF, word_NW, note_C, rank_C = cards.card_NF, cards.word_NW, found.note_C, found.rank_C
     liking_C = found.liking_C
     for c in range(found.n_1[0]):
         note = note_C[c]
         liking = affinity(row_T, style_S, second_share, card_NF, note)
         error = card_NF[note, NOISE] * bell(mix(key, word_NW[note, KEY_WORD]))
-        total = click_logit(weights, liking, card_NF, note, video_taste, ageing) + error
+        total = click_logit(weights, reads, liking, card_NF, note) + error
         liking_C[c] = liking
         rank_C[c] = np.uint16(min(max(int((_CEILING - total) * 160.0), 0), 4_095))
     _sort(found)

@@ -35,6 +35,7 @@ class People:
     style_US: NDArray[np.float32]
     video_taste_U: NDArray[np.float32]
     activity_U: NDArray[np.float64]  # logit of coming on a day, before satisfaction
+    readiness_U: NDArray[np.float32]  # added to the logit of every click
     novelty_U: NDArray[np.float32]  # factor on the ageing of notes: above 1 for who seeks the new
     examine_U: NDArray[np.float32]  # chance to go on to the next position of a page
     patience_U: NDArray[np.float32]  # log of the median number of slots in a session
@@ -103,6 +104,8 @@ def _draw_block(  # noqa: PLR0913 - the block, and what all blocks share
         "novelty_U": np.exp(spec.responding.novelty_log_sd * rng.normal(size=n)).astype(np.float32),
         "examine_U": rng.uniform(living.examine_low, living.examine_high, n).astype(np.float32),
         "patience_U": (living.length_log_median + living.length_log_sd_user * bell_U).astype(np.float32),
+        # Half of its variance goes with patience.
+        "readiness_U": (spec.responding.readiness_sd * (bell_U + rng.normal(size=n)) / np.sqrt(2.0)).astype(np.float32),
     }
 
 

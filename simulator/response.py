@@ -33,7 +33,6 @@ class Weights(NamedTuple):
     """The numbers of the response model."""
 
     second_share: float
-    click_bias: float
     click_slope: float
     video_slope: float
     engage_slope: float
@@ -50,6 +49,7 @@ class Model(NamedTuple):
     weights: Weights
     taste_UD: NDArray[np.float32]
     style_US: NDArray[np.float32]
+    bias_U: NDArray[np.float32]  # logit of a click at affinity 0 of a new note of median quality
     video_taste_U: NDArray[np.float32]
     ageing_U: NDArray[np.float32]
     topic_DT: NDArray[np.float32]
@@ -69,7 +69,6 @@ def response_model(spec: WorldSpec, population: Population) -> Model:
     r, people = spec.responding, population.people
     weights = Weights(
         spec.affinity.second_topic_share,
-        r.click_bias,
         r.click_slope,
         r.video_slope,
         r.engage_slope,
@@ -83,6 +82,7 @@ def response_model(spec: WorldSpec, population: Population) -> Model:
         weights,
         people.taste_UD,
         people.style_US,
+        np.float32(r.click_bias) + people.readiness_U,
         people.video_taste_U,
         (r.ageing * people.novelty_U).astype(np.float32),
         population.topic_DT,
@@ -146,11 +146,18 @@ def affinity(
 
 
 @inlined
-def click_logit(  # noqa: PLR0913 - a kernel takes its arrays one by one
-    weights: Weights, liking: float, card_NF: NDArray[np.float32], note: int, video_taste: float, ageing: float
+def reading(model: Model, user: int) -> tuple[float, float, float]:
+    """Return what of a user the click logit reads besides affinity: bias, taste for video, ageing of notes."""
+    return model.bias_U[user], model.video_taste_U[user], model.ageing_U[user]
+
+
+@inlined
+def click_logit(
+    weights: Weights, user: tuple[float, float, float], liking: float, card_NF: NDArray[np.float32], note: int
 ) -> float:
-    """Return the logit of a click on an examined note."""
-    logit = weights.click_bias + weights.click_slope * liking + card_NF[note, APPEAL] - ageing * card_NF[note, AGE]
+    """Return the logit of a click on an examined note; `user` is what `reading` says."""
+    bias, video_taste, ageing = user
+    logit = bias + weights.click_slope * liking + card_NF[note, APPEAL] - ageing * card_NF[note, AGE]
     return float(logit + weights.video_slope * video_taste * card_NF[note, IS_VIDEO])
 
 

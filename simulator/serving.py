@@ -9,19 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.board import draw
-from simulator.kernel import compiled, kernel
+from simulator.kernel import compiled, inlined, kernel
 from simulator.luck import bell, mix, uniform
-from simulator.policy import DIRECT, EXPLORE, EXTERNAL, FRESH, RANDOM, Candidates, claim, gather, score
-from simulator.response import CLICK, COMMENT, KEY_WORD, LIKE, affinity, answer, click_logit, topic_affinities
+from simulator.policy import BACKFILL, DIRECT, EXPLORE, EXTERNAL, FRESH, RANDOM, Candidates, claim, gather, score
+from simulator.response import CLICK, COMMENT, KEY_WORD, LIKE, affinity, answer, click_logit, reading, topic_affinities
 from simulator.sizes import N_TOPICS
 from simulator.state import NEWEST, has_seen
 from simulator.tick import Impressions, Rules, Tick, joined
 
-_FRESH_EVERY = 4  # fresh notes may hold slots 3, 7, ... of a page
 _TAKEN = -1  # the channel of a candidate once it has a slot
 _RANKED, _DRAWN = 0, 1  # how a slot is to be filled
+_BACKFILL_TRIES = 8  # draws for a slot that nothing else fills
 _COMMENT_IN_RING = 0.3  # chance that a member comments on a ring mate's note
-_RING, _LENGTH, _SLOTS = 500, 501, 502  # what a key is mixed with; channels and pages have the numbers below
+_RING, _LENGTH, _SLOTS, _BACKFILL = 500, 501, 502, 503  # what a key is mixed with; channels and pages come below
 
 
 @kernel
@@ -59,11 +59,12 @@ def _draw_slots(  # noqa: PLR0913 - a kernel takes its arrays one by one
 ) -> None:
     """Give a small share of slots to uniform draws from the pool, before anything is ranked.
 
-    So no note's chance depends on what the ranker makes of it. A draw that the user has seen leaves its slot to rank.
+    So no note's chance depends on what the ranker makes of it, nor on what the user has seen. A note that is in the
+    session already leaves its slot to rank.
     """
     note_E, channel_E, propensity_E = out.note_E, out.channel_E, out.propensity_E
-    seen_B, table, word_NW = tick.state.seen_UB[user], found.table, tick.cards.word_NW
-    liking_K, row_T, card_NF, cell_M = found.liking_K, found.row_T, tick.cards.card_NF, tick.state.pool.cell_M
+    table, liking_K, row_T = found.table, found.liking_K, found.row_T
+    card_NF, cell_M = tick.cards.card_NF, tick.state.pool.cell_M
     style_S, second_share = tick.model.style_US[user], np.float32(tick.model.weights.second_share)
     random_share, uniform_share = tick.rules.random_share, tick.rules.random_share + tick.rules.explore_share
     propensity = np.float32(1.0 / tick.state.pool.n_1[0])
@@ -73,35 +74,62 @@ def _draw_slots(  # noqa: PLR0913 - a kernel takes its arrays one by one
         lot = uniform(slot_key)
         if lot < uniform_share:
             note = draw(cell_M, mix(slot_key, np.uint64(1)))
-            if not has_seen(seen_B, word_NW[note, KEY_WORD]) and claim(table, note):
+            if claim(table, note):
                 chosen_K[k], note_E[row + k], propensity_E[row + k] = _DRAWN, note, propensity
                 channel_E[row + k] = RANDOM if lot < random_share else EXPLORE
                 liking_K[k] = affinity(row_T, style_S, second_share, card_NF, note)
 
 
 @kernel
-def _fill(rules: Rules, found: Candidates, chosen_K: NDArray[np.int64], out: Impressions, row: int) -> int:
-    """Merge with quotas: fresh notes have some slots of each page and no others, the rest go by rank.
+def _backfill(  # noqa: PLR0913 - a kernel takes its arrays one by one
+    tick: Tick, found: Candidates, user: int, key: np.uint64, k: int, out: Impressions, row: int
+) -> bool:
+    """Fill slot `k`, at `row`, with a draw from the pool that the user has not seen; False where none is found."""
+    cell_M, word_NW, table = tick.state.pool.cell_M, tick.cards.word_NW, found.table
+    seen_B, card_NF, style_S = tick.state.seen_UB[user], tick.cards.card_NF, tick.model.style_US[user]
+    second_share = np.float32(tick.model.weights.second_share)
+    for turn in range(_BACKFILL_TRIES):
+        note = draw(cell_M, mix(mix(key, np.uint64(k)), np.uint64(turn)))
+        if not has_seen(seen_B, word_NW[note, KEY_WORD]) and claim(table, note):
+            out.note_E[row], out.channel_E[row], out.propensity_E[row] = note, BACKFILL, np.nan
+            found.liking_K[k] = affinity(found.row_T, style_S, second_share, card_NF, note)
+            return True
+    return False
 
-    Returns the number of slots filled: where a kind runs out, the other takes its slots; with both the session ends.
+
+@inlined
+def _is_kept(slot: int, fresh_slots: int, page_size: int) -> bool:
+    """Whether a slot of a page is kept for fresh notes: one in the middle of each of `fresh_slots` equal parts."""
+    half = page_size // 2
+    return ((slot + 1) * fresh_slots + half) // page_size > (slot * fresh_slots + half) // page_size
+
+
+@kernel
+def _fill(  # noqa: PLR0913 - a kernel takes its arrays one by one
+    tick: Tick, found: Candidates, chosen_K: NDArray[np.int64], user: int, key: np.uint64, out: Impressions, row: int
+) -> int:
+    """Merge with quotas: fresh notes have some slots of the page and no others, the rest go by rank.
+
+    Where a kind runs out the other takes its slots; with both gone the feed goes on with draws from the pool. Returns
+    the number of slots filled; fewer where even the pool has nothing new.
     """
     note_C, channel_C, liking_C, order_C = found.note_C, found.channel_C, found.liking_C, found.order_C
     note_E, channel_E, propensity_E, liking_K = out.note_E, out.channel_E, out.propensity_E, found.liking_K
-    n, page_size, best, best_fresh, n_fresh = found.n_1[0], rules.page_size, 0, 0, 0
+    n, page_size, best, best_fresh = found.n_1[0], tick.rules.page_size, 0, 0
     for k in range(len(chosen_K)):
-        slot, at = k % page_size, n
-        n_fresh = 0 if slot == 0 else n_fresh
+        at = n
         if chosen_K[k] == _DRAWN:
             continue
-        if slot % _FRESH_EVERY == _FRESH_EVERY - 1 and n_fresh < rules.fresh_slots:
+        if _is_kept(k, tick.rules.fresh_slots, page_size):
             at = best_fresh = _next_of(channel_C, order_C, n, best_fresh, True)
-            n_fresh += 1
         if at == n:
             at = best = _next_of(channel_C, order_C, n, best, False)
         if at == n:
             at = best_fresh = _next_of(channel_C, order_C, n, best_fresh, True)
         if at == n:
-            return k
+            if not _backfill(tick, found, user, key, k, out, row + k):
+                return k
+            continue
         c = order_C[at]
         note_E[row + k], channel_E[row + k], propensity_E[row + k] = note_C[c], channel_C[c], np.nan
         liking_K[k] = liking_C[c]
@@ -110,38 +138,38 @@ def _fill(rules: Rules, found: Candidates, chosen_K: NDArray[np.int64], out: Imp
 
 
 @kernel
-def _read(  # noqa: PLR0913 - a kernel takes its arrays one by one
-    tick: Tick, liking_K: NDArray[np.float32], user: int, place: tuple[int, int], out: Impressions, row: int, n: int
+def _read_page(  # noqa: PLR0913 - a kernel takes its arrays one by one
+    tick: Tick, liking_K: NDArray[np.float32], user: int, place: tuple[int, int, int, int], out: Impressions, row: int
 ) -> int:
-    """Let the user look at `n` slots page by page and answer; `place` is (session, first slot).
+    """Let the user look at a page, the rows from `row` on, and answer; return the number of clicks.
 
-    Returns how many were shown: who finds nothing to click on a page may leave.
+    `place` is (session, page, first slot of the page in the session, slots of the page).
     """
-    session, first_slot = place
+    session, page, first_slot, n_slots = place
     weights, odds_R = tick.model.weights, tick.model.engage_odds_R
-    video_taste, ageing = tick.model.video_taste_U[user], tick.model.ageing_U[user]
-    card_NF, word_NW = tick.cards.card_NF, tick.cards.word_NW
-    note_E, responses_E, dwell_E, slot_E = out.note_E, out.responses_E, out.dwell_E, out.slot_E
-    position_E, session_E, page_size, boredom = out.position_E, out.session_E, tick.rules.page_size, tick.rules.boredom
-    read_key, respond_key = mix(tick.luck.read, np.uint64(user)), mix(tick.luck.respond, np.uint64(user))
-    n_read, n_clicks = 0, 0
-    for k in range(n):
-        position, page_key = k % page_size, mix(read_key, np.uint64(k // page_size))
-        if position == 0:
-            if k > 0 and n_clicks == 0 and uniform(mix(page_key, np.uint64(1))) < boredom:
-                return k
-            n_read, n_clicks = n_examined(tick.habits.examine_U[user], page_key, page_size), 0
-        e = row + k
-        session_E[e], slot_E[e], position_E[e] = session, first_slot + k, position
+    reads, card_NF, word_NW = reading(tick.model, user), tick.cards.card_NF, tick.cards.word_NW
+    note_E, responses_E, dwell_E, session_E = out.note_E, out.responses_E, out.dwell_E, out.session_E
+    slot_E, position_E, respond_key = out.slot_E, out.position_E, mix(tick.luck.respond, np.uint64(user))
+    page_key = mix(mix(tick.luck.read, np.uint64(user)), np.uint64(page))
+    n_read, n_clicks = n_examined(tick.habits.examine_U[user], page_key, tick.rules.page_size), 0
+    for position in range(n_slots):
+        e = row + position
+        session_E[e], position_E[e], slot_E[e] = session, position, first_slot + position
         responses_E[e], dwell_E[e] = 0, 0.0
         if position < n_read:
-            note = note_E[e]
-            liking = liking_K[k]
-            logit = click_logit(weights, liking, card_NF, note, video_taste, ageing)
+            note, liking = note_E[e], liking_K[position]
+            logit = click_logit(weights, reads, liking, card_NF, note)
             key = mix(respond_key, word_NW[note, KEY_WORD])
             responses_E[e], dwell_E[e] = answer(weights, odds_R, logit, liking, key)
             n_clicks += responses_E[e] & CLICK
-    return n
+    return n_clicks
+
+
+@inlined
+def _leaves(tick: Tick, user: int, page: int, n_clicks: int) -> bool:
+    """Whether a user who found nothing to click on a page leaves after it."""
+    key = mix(mix(tick.luck.read, np.uint64(user)), np.uint64(page))
+    return bool(n_clicks == 0 and uniform(mix(key, np.uint64(1))) < tick.rules.boredom)
 
 
 @kernel
@@ -170,6 +198,18 @@ def _open_mates(  # noqa: PLR0913 - a kernel takes its arrays one by one
 
 
 @kernel
+def _serve_page(  # noqa: PLR0913 - a kernel takes its arrays one by one
+    tick: Tick, found: Candidates, slot_K: NDArray[np.int64], user: int, key: np.uint64, out: Impressions, row: int
+) -> int:
+    """Put notes on one page, from `row` on, without those of the session's earlier pages; return how many."""
+    found.n_1[0] = 0
+    _draw_slots(tick, found, slot_K, user, mix(key, np.uint64(_SLOTS)), out, row)
+    gather(found, tick.shelf, tick.cards, tick.state, user, key, (tick.rules.tries, tick.rules.fresh_slots))
+    score(found, tick.model, tick.cards, found.row_T, user, mix(tick.luck.rank, np.uint64(user)))
+    return _fill(tick, found, slot_K, user, mix(key, np.uint64(_BACKFILL)), out, row)
+
+
+@kernel
 def serve_block(
     tick: Tick, found: Candidates, user_S: NDArray[np.int32], first: int, out: Impressions
 ) -> tuple[int, int]:
@@ -182,19 +222,24 @@ def serve_block(
     while s < len(user_S) and row + capacity <= len(out.note_E):
         user = user_S[s]
         serve_key, read_key = mix(luck.serve, np.uint64(user)), mix(luck.read, np.uint64(user))
-        found.n_1[0], n = 0, 0
-        found.table[:] = -1
+        start = row
         if habits.ring_U[user] >= 0:
-            n = _open_mates(tick, found, user, s, mix(serve_key, np.uint64(_RING)), out, row)
-        slot_K = found.chosen_K[: n_wanted(rules, habits.patience_U[user], mix(read_key, np.uint64(_LENGTH)))]
+            found.table[:] = -1
+            row += _open_mates(tick, found, user, s, mix(serve_key, np.uint64(_RING)), out, row)
+        n_left = n_wanted(rules, habits.patience_U[user], mix(read_key, np.uint64(_LENGTH)))
         topic_affinities(model.taste_UD[user], model.topic_DT, model.topic_mean, found.row_T)
-        _draw_slots(tick, found, slot_K, user, mix(serve_key, np.uint64(_SLOTS)), out, row + n)
-        tries = rules.tries + int(rules.tries_per_slot * len(slot_K))
-        gather(found, tick.shelf, tick.cards, tick.state, user, serve_key, tries)
-        score(found, model, tick.cards, found.row_T, user, mix(luck.rank, np.uint64(user)))
-        n_filled = _fill(rules, found, slot_K, out, row + n)
-        n += _read(tick, found.liking_K, user, (s, n), out, row + n, n_filled)
-        row, s = row + n, s + 1
+        page = 0
+        while n_left > 0:
+            found.table[:] = -1
+            for e in range(start, row):
+                claim(found.table, out.note_E[e])
+            slot_K = found.chosen_K[: min(n_left, rules.page_size)]
+            n = _serve_page(tick, found, slot_K, user, mix(serve_key, np.uint64(page)), out, row)
+            n_clicks = _read_page(tick, found.liking_K, user, (s, page, row - start, n), out, row)
+            row += n
+            n_left = 0 if n < len(slot_K) or _leaves(tick, user, page, n_clicks) else n_left - n
+            page += 1
+        s += 1
     return s, row
 
 
@@ -211,14 +256,20 @@ def serve(tick: Tick, user_S: NDArray[np.int32], found: Candidates, scratch: Imp
 def show_slates(tick: Tick, user_Q: NDArray[np.int32], ids_QK: NDArray[np.int32], out: Impressions) -> int:
     """Show given slates page by page, examined and answered as the platform's own are; return the rows used."""
     model, card_NF, second_share = tick.model, tick.cards.card_NF, np.float32(tick.model.weights.second_share)
-    row_T, liking_K = np.empty(N_TOPICS, np.float32), np.empty(ids_QK.shape[1], np.float32)
-    row = 0
+    row_T, liking_K = np.empty(N_TOPICS, np.float32), np.empty(tick.rules.page_size, np.float32)
+    row, page_size = 0, tick.rules.page_size
     for q in range(len(user_Q)):
         user, n_slots = user_Q[q], int((ids_QK[q] >= 0).sum())
         topic_affinities(model.taste_UD[user], model.topic_DT, model.topic_mean, row_T)
-        for k in range(n_slots):
-            liking_K[k] = affinity(row_T, model.style_US[user], second_share, card_NF, ids_QK[q, k])
-            out.note_E[row + k], out.channel_E[row + k] = ids_QK[q, k], EXTERNAL
-            out.propensity_E[row + k] = np.nan
-        row += _read(tick, liking_K, user, (q, 0), out, row, n_slots)
+        for first in range(0, n_slots, page_size):
+            n = min(n_slots - first, page_size)
+            for k in range(n):
+                note = ids_QK[q, first + k]
+                liking_K[k] = affinity(row_T, model.style_US[user], second_share, card_NF, note)
+                out.note_E[row + k], out.channel_E[row + k], out.propensity_E[row + k] = note, EXTERNAL, np.nan
+            page = first // page_size
+            n_clicks = _read_page(tick, liking_K, user, (q, page, first, n), out, row)
+            row += n
+            if _leaves(tick, user, page, n_clicks):
+                break
     return row

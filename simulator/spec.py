@@ -11,7 +11,6 @@ from importlib import import_module
 from typing import Any, Literal, get_args
 
 from simulator.ranges import check_numbers
-from simulator.sizes import MAX_TRIES
 
 Preset = Literal["note-feed", "single-column"]
 Language = Literal["english", "chinese"]
@@ -38,9 +37,10 @@ class Affinity:
 class Responding:
     """Logits of the responses to an examined note; slopes are per standard deviation of affinity."""
 
-    click_bias: float = -6.95
-    click_slope: float = 1.6
-    quality_slope: float = 1.85
+    click_bias: float = -9.4
+    click_slope: float = 1.75
+    readiness_sd: float = 1.2  # spread of users' readiness to click
+    quality_slope: float = 2.4
     video_slope: float = 0.4
     ageing: float = 0.3  # power law: click odds fall as (1 + days) ** -(ageing x the user's novelty seeking)
     novelty_log_sd: float = 0.5  # spread of users' novelty seeking, whose median is 1
@@ -64,15 +64,13 @@ class Logging:
     page_size: int = 10
     max_slots: int = 200  # of a session
     whole_pages: bool = True  # the last page is shown whole; else slot by slot until the user leaves
-    tries: int = 4  # candidates a channel draws for a session, and on top of that
-    tries_per_slot: float = 0.45  # for each slot that the session is going to have
-    fresh_slots: int = 2  # of each page, kept for notes below the guarantee
+    tries: int = 18  # candidates that a channel draws for a page; some draw twice as many, some fewer
+    fresh_slots: int = 2  # of each page, spread evenly, kept for notes below the guarantee
     fresh_guarantee: int = 100  # impressions within 24 h
     explore_share: float = 0.04  # of slots, uniform over the pool, propensity known
     random_share: float = 0.01  # of slots, uniform over the pool, kept apart for unbiased evaluation
     pool_days: float = 30.0
-    popular_size: int = 150
-    popular_in_category: int = 40
+    popular_power: float = 1.0  # the popular channel draws notes in proportion to heat ** power
     ranker_noise: float = 2.2  # standard deviation, in logits, for a note and author never shown
     ranker_halving: float = 100.0  # impressions that bring the noise variance down to half
 
@@ -91,26 +89,26 @@ class Living:
     return_slope: float = 0.5  # logits of coming per relative surplus of clicks in the latest visit
     neutral_ctr: float = 0.08
     weekday: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0, 0.05, 0.25, 0.2)  # added to the logit; day 0 is a Monday
-    length_log_median: float = 1.37  # of slots in a session
-    length_log_sd_user: float = 1.155
+    length_log_median: float = 1.75  # of slots in a session
+    length_log_sd_user: float = 1.0
     length_log_sd_session: float = 0.25
-    boredom: float = 0.02  # chance to leave after ten slots without a click
+    boredom: float = 0.25  # chance to leave after ten slots without a click
     examine_low: float = 0.86  # chance to go on to the next position of a page, uniform over users
     examine_high: float = 0.99
     follows_log_mean: float = 2.35
     follows_log_sd: float = 1.25
-    fame_tail: float = 1.2  # Pareto exponent of the first inhabitants' fame
-    fame_log_sd: float = 1.65  # and its log-normal spread on top of that
+    fame_tail: float = 1.45  # Pareto exponent of the first inhabitants' fame
+    fame_log_sd: float = 1.92  # and its log-normal spread on top of that
 
 
 @dataclass(frozen=True, slots=True)
 class Publishing:
     """What makes authors publish, and what their feedback does to them (a mixture: most do not answer)."""
 
-    notes_per_author_day: float = 0.13
+    notes_per_author_day: float = 0.125
     productivity_tail: float = 1.35  # Pareto exponent of authors' rates: Lotka's exponent is one more
     elastic_share: float = 0.45  # of authors who answer to feedback at all
-    elasticity: float = 1.2
+    elasticity: float = 1.5
     feedback_scale: float = 3.0  # decayed clicks at which the answer is 63 % of its most
     exposure_weight: float = 0.03  # an impression in clicks
     memory_days: float = 3.0  # feedback fades by a factor e, within the week that is remembered
@@ -166,14 +164,11 @@ class WorldSpec:
         if self.living.examine_low > self.living.examine_high:
             bounds = f"{self.living.examine_low} > {self.living.examine_high}"
             raise ValueError(f"Living.examine_low: expected at most examine_high, got {bounds}")
-        if logging.fresh_slots > logging.page_size // 4:
-            most = f"one of four slots of a page, {logging.page_size // 4}"
+        if logging.fresh_slots > logging.page_size // 2:
+            most = f"half of a page, {logging.page_size // 2}"
             raise ValueError(f"Logging.fresh_slots: expected at most {most}, got {logging.fresh_slots}")
         if logging.max_slots % logging.page_size:
             raise ValueError(f"Logging.max_slots: expected whole pages of {logging.page_size}, got {logging.max_slots}")
-        if logging.tries + logging.tries_per_slot * logging.max_slots > MAX_TRIES:
-            got = f"{logging.tries} + {logging.tries_per_slot} x {logging.max_slots}"
-            raise ValueError(f"Logging.tries: expected at most {MAX_TRIES} for the longest session, got {got}")
 
     def as_dict(self) -> dict[str, Any]:
         """Return the spec as nested plain values, for a manifest."""
@@ -188,9 +183,10 @@ _PARTS = ("affinity", "responding", "logging", "living", "publishing", "trends",
 _VIDEO = {
     "preset": "single-column",
     "responding": Responding(
-        click_bias=-3.4,
+        click_bias=-3.75,
         click_slope=0.9,
-        quality_slope=2.4,
+        quality_slope=3.0,
+        readiness_sd=0.3,
         engage_slope=0.6,
         like_bias=-4.04,
         collect_bias=-5.1,
@@ -203,20 +199,20 @@ _VIDEO = {
         dwell_log_sd=0.9,
         glance_log_mean=0.9,
     ),
-    "logging": Logging(whole_pages=False, tries_per_slot=0.72, popular_size=100),
+    "logging": Logging(whole_pages=False),
     "living": Living(
         more_sessions=0.13,
         neutral_ctr=0.46,
         length_log_median=2.76,
-        length_log_sd_user=1.0,
+        length_log_sd_user=0.95,
         length_log_sd_session=0.2,
         examine_low=1.0,
         examine_high=1.0,
         follows_log_mean=2.3,
         follows_log_sd=1.3,
-        fame_tail=1.2,
+        fame_log_sd=1.9,
     ),
-    "publishing": Publishing(notes_per_author_day=0.125, productivity_tail=1.25, elasticity=1.3),
+    "publishing": Publishing(notes_per_author_day=0.125, productivity_tail=1.25, elasticity=1.5),
 }
 
 TINY = WorldSpec("tiny", n_users=600, n_authors=160, days=16)

@@ -2,7 +2,7 @@
 
 Everything real-valued is computed from these, so no order of summation can change a byte. Rings keep the newest
 entries: entry i of a ring of size R lies at i % R. Shapes: U users, A authors, N notes (grown by doubling), B words of
-a Bloom filter, L counts of an author, M cells of a board.
+two Bloom filters, L counts of an author, M cells of a board.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from simulator.board import Board, blank_board, pin, unpin
 from simulator.kernel import compiled, inlined, kernel
 from simulator.response import CLICK, FOLLOW
 
-HISTORY, CLICKERS, NEWEST, FOLLOWED, BLOOM_WORDS = 32, 16, 8, 64, 32
-BLOOM_RESET = 700  # notes after which the filter of what a user saw starts afresh
+HISTORY, CLICKERS, NEWEST, FOLLOWED, BLOOM_WORDS = 32, 16, 8, 64, 64
+GENERATION = 600  # notes in one of the two filters of what a user saw, before the older one starts afresh
 EXPOSED, CLICKED, TODAY, YESTERDAY = range(4)  # what is counted of a note
 DAY, SHOWN, PLEASED = range(3)  # of a user's latest visit
 EVER_SHOWN, EVER_CLICKED = 14, 15  # of an author; before them clicks and impressions of the week by day % 7
@@ -73,7 +73,7 @@ def empty_state(n_users: int, n_authors: int) -> State:
         n_followed_U=counts(n_users),
         history_UR=ids(n_users, HISTORY),
         n_history_U=counts(n_users),
-        seen_UB=np.zeros((n_users, BLOOM_WORDS), np.uint64),
+        seen_UB=np.zeros((n_users, 2 * BLOOM_WORDS), np.uint64),
         n_seen_U=counts(n_users),
         visit_U3=visit_U3,
         pool=blank_board(256),
@@ -254,26 +254,27 @@ def _remember_click(state: State, user: int, note: int, author: int) -> None:
 
 @inlined
 def mark_seen(seen_B: NDArray[np.uint64], n_seen_U: NDArray[np.int32], user: int, key: np.uint64) -> None:
-    """Enter a note into a user's filter."""
-    if n_seen_U[user] >= BLOOM_RESET:
-        seen_B[:] = 0
-        n_seen_U[user] = 0
+    """Enter a note into the younger of a user's two filters; their words lie by turns."""
+    younger = n_seen_U[user] // GENERATION & 1
+    if n_seen_U[user] % GENERATION == 0:
+        seen_B[younger::2] = 0
     first, second = bloom_bits(key)
-    seen_B[first >> 6] |= np.uint64(1) << np.uint64(first & 63)
-    seen_B[second >> 6] |= np.uint64(1) << np.uint64(second & 63)
+    seen_B[2 * (first >> 6) + younger] |= np.uint64(1) << np.uint64(first & 63)
+    seen_B[2 * (second >> 6) + younger] |= np.uint64(1) << np.uint64(second & 63)
     n_seen_U[user] += 1
 
 
 @inlined
 def bloom_bits(key: np.uint64) -> tuple[int, int]:
-    """Return the two bits of a note's key in a user's filter."""
+    """Return the two bits of a note's key in a filter."""
     n_bits = np.uint64(64 * BLOOM_WORDS - 1)
     return int((key >> np.uint64(32)) & n_bits), int((key >> np.uint64(48)) & n_bits)
 
 
 @inlined
 def has_seen(seen_B: NDArray[np.uint64], key: np.uint64) -> bool:
-    """Whether a user's filter holds the note of a key; rarely a false yes, which only hides a candidate."""
+    """Whether either filter of a user holds the note of a key; rarely a false yes, which only hides a candidate."""
     first, second = bloom_bits(key)
-    hits = (seen_B[first >> 6] >> np.uint64(first & 63)) & (seen_B[second >> 6] >> np.uint64(second & 63))
-    return bool(hits & np.uint64(1))
+    at, other, bit, other_bit = 2 * (first >> 6), 2 * (second >> 6), np.uint64(first & 63), np.uint64(second & 63)
+    older = (seen_B[at] >> bit) & (seen_B[other] >> other_bit)
+    return bool((older | ((seen_B[at + 1] >> bit) & (seen_B[other + 1] >> other_bit))) & np.uint64(1))

@@ -24,7 +24,6 @@ class Rules(NamedTuple):
     max_slots: int
     whole_pages: bool
     tries: int
-    tries_per_slot: float
     fresh_slots: int
     explore_share: float
     random_share: float
@@ -93,7 +92,6 @@ def serving_rules(logging: Logging, living: Living, rings: Rings) -> Rules:
         logging.max_slots,
         logging.whole_pages,
         logging.tries,
-        logging.tries_per_slot,
         logging.fresh_slots,
         logging.explore_share,
         logging.random_share,

@@ -34,9 +34,13 @@ def bell(key: int) -> float:
     return (sum(numbers) + 2.0 - 131072.0) * (math.sqrt(3.0) / 65536.0)
 
 
-def pick(key: int, n: int) -> int:
-    """Return an integer in [0, n)."""
-    return ((key >> 32) * n) >> 32
+def pick(key: int, held: int) -> int:
+    """Return a place in [0, held): of the places up to the next power of two, those not held yet fold onto the half."""
+    size = 1
+    while size < held:
+        size *= 2
+    place = (key >> 32) % size
+    return place if place < held else place % (size // 2)
 
 
 def poisson(u: float, mean: float) -> int:

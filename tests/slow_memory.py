@@ -71,26 +71,27 @@ class Ring:
 
 @dataclass
 class Filter:
-    """What a user saw: two bits a note of 2048; after 700 notes the user forgets everything."""
+    """What a user saw: two bits a note of 4096, in two filters that take turns of 600 notes; a turn begins empty."""
 
-    bits: set[int] = field(default_factory=set)
+    bits: list[set[int]] = field(default_factory=lambda: [set(), set()])
     n: int = 0
 
     @staticmethod
     def bits_of(key: int) -> set[int]:
         """Return the bits of a note's key."""
-        return {(key >> 32) % 2048, (key >> 48) % 2048}
+        return {(key >> 32) % 4096, (key >> 48) % 4096}
 
     def add(self, key: int) -> None:
         """Enter a note."""
-        if self.n >= 700:
-            self.bits, self.n = set(), 0
-        self.bits |= self.bits_of(key)
+        turn = self.n // 600 % 2
+        if self.n % 600 == 0:
+            self.bits[turn] = set()
+        self.bits[turn] |= self.bits_of(key)
         self.n += 1
 
     def holds(self, key: int) -> bool:
-        """Whether the user saw the note, or notes that left the same two bits."""
-        return self.bits_of(key) <= self.bits
+        """Whether the user saw the note lately, or notes that left the same two bits."""
+        return any(self.bits_of(key) <= bits for bits in self.bits)
 
 
 @dataclass

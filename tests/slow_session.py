@@ -14,39 +14,68 @@ from tests.slow_luck import bell, mix, pick, uniform
 from tests.slow_memory import DAY, HOUR, Filter, Impression, Note, Ring
 
 if TYPE_CHECKING:
+    from simulator.spec import Logging
     from tests.slow_world import SlowWorld
 
 single = np.float32  # the platform's precision for tastes, styles and cards
 Slot = tuple[int, str, float]  # note, channel, propensity
-RING, LENGTH, SLOTS = 500, 501, 502  # what a session's keys are mixed with, besides the numbers of channels
+RING, LENGTH, SLOTS, BACKFILL = (
+    500,
+    501,
+    502,
+    503,
+)  # what a session's keys are mixed with, besides the numbers of channels
 
 
 def serve(world: SlowWorld, user: int) -> list[Impression]:
-    """Serve one session of a user; the world is only read."""
-    spec, hour = world.spec, world.now // HOUR
+    """Serve one session of a user, page by page; the world is only read."""
+    logging, hour = world.spec.logging, world.now // HOUR
     key = world.luck("serve", hour, user)
+    shown = list(open_mates(world, user, mix(key, RING)))
+    n_left, page = slots_wanted(world, user, world.luck("read", hour, user, LENGTH)), 0
+    while n_left > 0:
+        size = min(n_left, logging.page_size)
+        plan = plan_page(world, user, mix(key, page), size, taken={it.note for it in shown})
+        answered = list(read_page(world, user, page, plan, len(shown)))
+        shown += answered
+        is_full = len(plan) == size
+        clicks = sum("click" in it.responses for it in answered)
+        leaves = clicks == 0 and uniform(world.luck("read", hour, user, page, 1)) < world.spec.living.boredom
+        n_left, page = (n_left - size if is_full and not leaves else 0), page + 1
+    return shown
+
+
+def plan_page(world: SlowWorld, user: int, key: int, size: int, *, taken: set[int]) -> list[Slot]:
+    """Choose the notes of a page; none is among those `taken` by the session's earlier pages."""
     seen = world.memory.seen_by.get(user, Filter())
-    taken: set[int] = set()  # the notes of this session: no note comes twice
-    opened = list(open_mates(world, user, mix(key, RING), seen, taken))
-    n_wanted = slots_wanted(world, user, world.luck("read", hour, user, LENGTH))
-    drawn = draw_slots(world, mix(key, SLOTS), n_wanted, seen, taken)
-    tries = spec.logging.tries + int(spec.logging.tries_per_slot * n_wanted)
-    found = keep_new(world, offers(world, user, key, tries), seen, taken)
+    drawn = draw_slots(world, mix(key, SLOTS), size, taken)
+    found = keep_new(world, offers(world, user, key), seen, taken)
     rank_of = {note: noisy_rank(world, user, note) for note in found}
     ranked = sorted(found, key=lambda note: rank_of[note])  # equal ones stay as they were gathered
     fresh = [(note, "fresh", math.nan) for note in ranked if found[note] == "fresh"]
     other = [(note, found[note], math.nan) for note in ranked if found[note] != "fresh"]
-    plan = fill(world, drawn, fresh, other, n_wanted)
-    return opened + list(read(world, user, plan, len(opened)))
+    logging, page = world.spec.logging, list[Slot]()
+    for slot in range(size):
+        queue = (fresh or other) if slot in kept_slots(logging) else (other or fresh)
+        if slot in drawn:
+            page.append(drawn[slot])
+        elif queue:
+            page.append(queue.pop(0))
+        else:
+            more = backfill(world, mix(key, BACKFILL, slot), seen, taken)
+            if not more:
+                break
+            page += more
+    return page
 
 
-def open_mates(world: SlowWorld, user: int, key: int, seen: Filter, taken: set[int]) -> Iterator[Impression]:
+def open_mates(world: SlowWorld, user: int, key: int) -> Iterator[Impression]:
     """Let a member of a ring open the newest notes of ring mates and like them, whatever they are."""
     rings, memory = world.population.rings, world.memory
     ring, me = int(rings.ring_U[user]), int(world.population.people.author_U[user])
     if ring < 0:
         return
-    members = [int(author) for author in rings.member_IM[ring]]
+    members, seen = [int(author) for author in rings.member_IM[ring]], memory.seen_by.get(user, Filter())
     start = int(uniform(key) * len(members))
     slot = 0
     for author in members[start:] + members[:start]:
@@ -58,7 +87,6 @@ def open_mates(world: SlowWorld, user: int, key: int, seen: Filter, taken: set[i
         note = newest.at(newest.n - 1)
         note_key = world.notes[note].key
         if world.in_pool(note) and not seen.holds(note_key):
-            taken.add(note)
             comments = {"comment"} if uniform(mix(key, note_key)) < 0.3 else set()
             yield Impression(user, note, slot, slot, "direct", math.nan, frozenset({"click", "like"} | comments), 2.0)
             slot += 1
@@ -77,12 +105,16 @@ def slots_wanted(world: SlowWorld, user: int, key: int) -> int:
 # Channels
 
 
-def offers(world: SlowWorld, user: int, key: int, tries: int) -> Iterator[tuple[str, list[int]]]:
-    """Let every channel offer notes, in the order in which they are asked."""
-    memory, key_of = world.memory, {channel: mix(key, number) for number, channel in enumerate(CHANNELS)}
-    yield "follow", list(notes_of_followed(world, user, key_of["follow"], tries))
+def offers(world: SlowWorld, user: int, key: int) -> Iterator[tuple[str, list[int]]]:
+    """Let every channel offer notes for a page, in the order in which they are asked."""
+    memory, logging = world.memory, world.spec.logging
+    key_of, tries = {channel: mix(key, number) for number, channel in enumerate(CHANNELS)}, logging.tries
+    yield "follow", list(notes_of_followed(world, user, key_of["follow"], math.ceil(tries / 2)))
     yield "item-cf", list(walks(world, user, key_of["item-cf"], 2 * tries))
-    for channel, board, n in (("fresh", memory.fresh, tries // 2), ("recent", memory.young, tries // 6)):
+    for channel, board, n in (
+        ("fresh", memory.fresh, logging.fresh_slots),
+        ("recent", memory.young, math.ceil(tries / 12)),
+    ):
         yield channel, [board.draw(mix(key_of[channel], i)) for i in range(n if board.n else 0)]
     yield "popular", list(popular_notes(world, user, key_of["popular"], 2 * tries))
 
@@ -101,13 +133,13 @@ def keep_new(
 
 
 def notes_of_followed(world: SlowWorld, user: int, key: int, tries: int) -> Iterator[int]:
-    """Draw followed authors, and of each one of the newest three notes."""
+    """Draw followed authors, and of each one of the newest four notes."""
     followed = world.memory.followed_by.get(user, Ring(64))
     for i in range(tries if followed.held else 0):
         draw = mix(key, i)
         newest = world.memory.newest_of.get(followed.held[pick(draw, len(followed.held))])
         if newest is not None:
-            note = newest.at(newest.n - 1 - pick(mix(draw, 1), min(newest.n, 3)))
+            note = newest.at(newest.n - 1 - pick(mix(draw, 1), min(newest.n, 4)))
             if world.in_pool(note):
                 yield note
 
@@ -128,19 +160,13 @@ def walks(world: SlowWorld, user: int, key: int, tries: int) -> Iterator[int]:
 
 
 def popular_notes(world: SlowWorld, user: int, key: int, tries: int) -> Iterator[int]:
-    """Draw by turns from the hottest of all notes and of those in the category of a note that the user clicked."""
-    mine, everywhere = world.memory.history_of.get(user, Ring(32)).held, world.popular()
-    in_category = cache(world.popular_in)
+    """Draw by turns from the hot notes everywhere and from those in the category of a note that the user clicked."""
+    mine, hot = world.memory.history_of.get(user, Ring(32)).held, cache(world.hot)
     for i in range(tries):
         draw = mix(key, i)
-        hottest, n_places = everywhere, world.spec.logging.popular_size
-        if mine and i % 2:
-            hottest = in_category(world.notes[mine[pick(draw, len(mine))]].label)
-            n_places = world.spec.logging.popular_in_category
-        lot = uniform(mix(draw, 1))
-        place = int(lot * lot * lot * n_places)  # the hottest more often
-        if place < len(hottest):
-            yield hottest[place]
+        board = hot(world.notes[mine[pick(draw, len(mine))]].label if mine and i % 2 else None)
+        if board.n:
+            yield board.draw(mix(draw, 1))
 
 
 # Ranking and pages
@@ -161,58 +187,46 @@ def noisy_rank(world: SlowWorld, user: int, note: int) -> int:
     return min(max(int((11 - logit) * 160), 0), 4_095)
 
 
-def draw_slots(world: SlowWorld, key: int, n_wanted: int, seen: Filter, taken: set[int]) -> dict[int, Slot]:
-    """Give a slot, now and then, to a uniform draw from the pool, unless that was seen or is in the session."""
+def draw_slots(world: SlowWorld, key: int, size: int, taken: set[int]) -> dict[int, Slot]:
+    """Give a slot, now and then, to a uniform draw from the pool, seen or not, unless it is in the session."""
     logging, pool, drawn = world.spec.logging, world.memory.pool, dict[int, Slot]()
-    for slot in range(n_wanted):
+    for slot in range(size):
         lot = uniform(mix(key, slot))
         if lot < logging.random_share + logging.explore_share:
             note = pool.draw(mix(key, slot, 1))
-            if not seen.holds(world.notes[note].key) and note not in taken:
+            if note not in taken:
                 taken.add(note)
                 drawn[slot] = note, "random" if lot < logging.random_share else "explore", 1 / pool.n
     return drawn
 
 
-def fill(world: SlowWorld, drawn: dict[int, Slot], fresh: list[Slot], other: list[Slot], n_wanted: int) -> list[Slot]:
-    """Fill pages: slots that were drawn stay, slots 3 and 7 (up to a quota a page) are for fresh notes, the rest not.
+def kept_slots(logging: Logging) -> set[int]:
+    """Return the slots of a page that are for fresh notes first: the middle of each of equal parts."""
+    size, n = logging.page_size, logging.fresh_slots
+    return {math.ceil((part * size - size // 2) / n) - 1 for part in range(1, n + 1)}
 
-    Where a kind runs out the other takes its slots; when both have, the session ends.
-    """
-    logging, chosen, n_kept = world.spec.logging, list[Slot](), 0
-    for slot in range(n_wanted):
-        n_kept = 0 if slot % logging.page_size == 0 else n_kept
-        if slot in drawn:
-            chosen.append(drawn[slot])
-            continue
-        is_kept = slot % logging.page_size % 4 == 3 and n_kept < logging.fresh_slots
-        n_kept += is_kept
-        queue = (fresh or other) if is_kept else (other or fresh)
-        if not queue:
-            break
-        chosen.append(queue.pop(0))
-    return chosen
+
+def backfill(world: SlowWorld, key: int, seen: Filter, taken: set[int]) -> list[Slot]:
+    """Draw from the pool up to eight times for a note that is new to the user; return it, or nothing."""
+    for turn in range(8):
+        note = world.memory.pool.draw(mix(key, turn))
+        if not seen.holds(world.notes[note].key) and note not in taken:
+            taken.add(note)
+            return [(note, "backfill", math.nan)]
+    return []
 
 
 # Reading and answering
 
 
-def read(world: SlowWorld, user: int, plan: list[Slot], first_slot: int) -> Iterator[Impression]:
-    """Look at page after page from the top; who clicks nothing on a page may leave."""
-    living, page_size = world.spec.living, world.spec.logging.page_size
-    examine = float(world.population.people.examine_U[user])
-    n_read = n_clicks = 0
-    for slot, (note, channel, propensity) in enumerate(plan):
-        page, position = divmod(slot, page_size)
-        key = world.luck("read", world.now // HOUR, user, page)
-        if position == 0:
-            if page > 0 and n_clicks == 0 and uniform(mix(key, 1)) < living.boredom:
-                return
-            n_read = page_size if examine >= 1 else 1 + int(math.log(uniform(key)) / math.log(examine))
-            n_clicks = 0
+def read_page(world: SlowWorld, user: int, page: int, plan: list[Slot], first_slot: int) -> Iterator[Impression]:
+    """Look at a page from the top, as far as the user looks."""
+    page_size, examine = world.spec.logging.page_size, float(world.population.people.examine_U[user])
+    key = world.luck("read", world.now // HOUR, user, page)
+    n_read = page_size if examine >= 1 else 1 + int(math.log(uniform(key)) / math.log(examine))
+    for position, (note, channel, propensity) in enumerate(plan):
         responses, dwell = answer(world, user, note) if position < n_read else (frozenset(), 0.0)
-        n_clicks += "click" in responses
-        yield Impression(user, note, first_slot + slot, position, channel, propensity, responses, dwell)
+        yield Impression(user, note, first_slot + position, position, channel, propensity, responses, dwell)
 
 
 def answer(world: SlowWorld, user: int, note: int) -> tuple[frozenset[str], float]:
@@ -246,12 +260,13 @@ def sigmoid(x: float) -> float:
 
 
 def click_logit(world: SlowWorld, user: int, it: Note, liking: np.float32) -> float:
-    """Return the logit of a click on an examined note: liking, quality, trend, age, format."""
+    """Return the logit of a click on an examined note: the user's readiness, liking, quality, trend, age, format."""
     r, people = world.spec.responding, world.population.people
     appeal = single(r.quality_slope) * it.quality + trend(world, it.topic)
     age = single(math.log1p(((world.now - it.born) // HOUR + 0.5) / 24))
     ageing = single(r.ageing * people.novelty_U[user])
-    logit = r.click_bias + r.click_slope * float(liking) + float(appeal) - float(ageing * age)
+    bias = float(single(r.click_bias) + people.readiness_U[user])
+    logit = bias + r.click_slope * float(liking) + float(appeal) - float(ageing * age)
     return logit + r.video_slope * float(people.video_taste_U[user]) * it.is_video
 
 

@@ -24,7 +24,7 @@ from simulator.spec import WorldSpec
 from simulator.state import empty_state
 from simulator.trends import draw_trends
 from tests.slow_luck import mix, place, poisson, stream, uniform
-from tests.slow_memory import DAY, HOUR, Filter, Memory, Note, Ring, Row
+from tests.slow_memory import DAY, HOUR, Filter, Memory, Note, Ring, Row, SlowBoard
 from tests.slow_session import serve
 
 HOUR_UPTO = list(accumulate(float(load) / float(HOURLY_LOAD.sum()) for load in HOURLY_LOAD))
@@ -184,21 +184,22 @@ class SlowWorld:
         clicked_on, today = self.memory.clicked_on, self.now // DAY
         return 2 * clicked_on[note, today] + clicked_on[note, today - 1]
 
-    def popular(self) -> list[int]:
-        """Return the hottest notes of the pool, hottest first, older ones first among equals."""
-        pool = [note for note in range(len(self.notes)) if self.in_pool(note)]
-        return sorted(pool, key=lambda note: (-self.heat(note), note))[: self.spec.logging.popular_size]
-
-    def popular_in(self, category: int) -> list[int]:
-        """Return the hottest notes of the pool in a category; heats of 32 and more are told apart to 1/16."""
-
-        def rough(heat: int) -> int:
-            return heat if heat < 32 else 2 * rough(heat // 2)
-
-        labelled = [note for note, it in enumerate(self.notes) if it.label == category and self.in_pool(note)]
-        clicked = [note for note in labelled if self.heat(note) > 0]
-        hottest = sorted(clicked, key=lambda note: (-rough(self.heat(note)), note))
-        return hottest[: self.spec.logging.popular_in_category]
+    def hot(self, category: int | None) -> SlowBoard:
+        """Return the board of hot notes of a category, or of all: in a cell hit twice the greater hash stays."""
+        board = SlowBoard([None] * 512)
+        mine = [note for note, it in enumerate(self.notes) if category in (None, it.label) and self.in_pool(note)]
+        weight_of = {note: self.heat(note) ** self.spec.logging.popular_power for note in mine if self.heat(note)}
+        if weight_of:
+            scale = 2 ** math.floor(math.log2(256 / sum(weight_of.values())))
+            hash_at: dict[int, int] = {}
+            for note, weight in weight_of.items():
+                key = self.notes[note].key
+                for turn in range(int(scale * weight + uniform(mix(key, 0)))):
+                    dart = mix(key, turn + 1)
+                    if dart > hash_at.get(board.home(dart), 0):
+                        hash_at[board.home(dart)], board.cells[board.home(dart)] = dart, note
+            board.n = len(hash_at)
+        return board
 
     # The hour is over
 

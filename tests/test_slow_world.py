@@ -1,6 +1,5 @@
 """The fast world does, row by row, what the slow one tells."""
 
-from collections import Counter
 from functools import cache
 
 import numpy as np
@@ -20,7 +19,7 @@ from tests.slow_world import SlowWorld
 
 SMALL = "n_users=120,n_authors=40,days=6"
 # Small worlds that between them reach every branch: growing boards, retired notes, rings, trends, forgetful filters.
-BUSY = "active_alpha=20,notes_per_author_day=3,length_log_median=5,click_bias=0,follow_bias=3,boredom=0"
+BUSY = "active_alpha=20,notes_per_author_day=3,length_log_median=5,more_sessions=2,click_bias=0,follow_bias=3,boredom=0"
 WORLDS = (
     (f"tiny:{SMALL}", 1, 6),
     (f"tiny-video:{SMALL}", 2, 6),
@@ -81,20 +80,19 @@ def test_these_worlds_reach_every_branch() -> None:
     assert any(slow.memory.pool.n < 0.7 * len(slow.notes) for slow, _ in lives)  # some left the pool
     for rings in ("newest_of", "clickers_of", "history_of", "followed_by"):
         assert any(ring.n > ring.size for memory in memories for ring in getattr(memory, rings).values()), rings
-    n_shown = Counter(row.user for hours in lives[-1][1] for hour in hours for row in [hour.shown])
-    assert any(held.n < n_shown[user] for user, held in memories[-1].seen_by.items())  # somebody forgot
+    assert any(held.n > 2 * 600 for held in memories[-1].seen_by.values())  # somebody forgot
 
 
 WORDS = st.integers(0, 2**64 - 1)
 
 
-@given(WORDS, WORDS, st.integers(1, 2**31 - 1), st.floats(0.0, 60.0))
-def test_slow_luck_is_the_fast_luck(key: int, part: int, n: int, mean: float) -> None:
+@given(WORDS, WORDS, st.integers(1, 64), st.floats(0.0, 60.0))
+def test_slow_luck_is_the_fast_luck(key: int, part: int, held: int, mean: float) -> None:
     word = np.uint64(key)
     assert int(mix(word, np.uint64(part))) == slow_luck.mix(key, part)
     assert uniform(word) == slow_luck.uniform(key)
     assert bell(word) == slow_luck.bell(key)
-    assert pick(word, n) == slow_luck.pick(key, n)
+    assert pick(word, held) == slow_luck.pick(key, held)
     assert poisson(uniform(word), mean) == slow_luck.poisson(slow_luck.uniform(key), mean)
 
 

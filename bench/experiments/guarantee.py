@@ -73,10 +73,15 @@ def measure(  # noqa: PLR0913 - all but the first are named
     times: tuple[int, ...] = (1, 2),
     tell: Tell,
 ) -> dict[str, Values]:
-    """Return what each arm of one seed reads early and late: no guarantee, and `times` the usual one."""
-    sizes = [multiple * spec.logging.fresh_guarantee for multiple in times]
-    arms = {CONTROL: replace(spec.logging, fresh_guarantee=0)}
-    arms |= {f"{size}": replace(spec.logging, fresh_guarantee=size) for size in sizes}
+    """Return what each arm of one seed reads early and late: no guarantee, and `times` the usual one.
+
+    A guarantee needs room: twice the impressions take twice the slots.
+    """
+    usual = spec.logging
+    arms = {CONTROL: replace(usual, fresh_guarantee=0)}
+    for multiple in times:
+        size, slots = multiple * usual.fresh_guarantee, multiple * usual.fresh_slots
+        arms[f"{size}"] = replace(usual, fresh_guarantee=size, fresh_slots=min(slots, usual.page_size // 2))
     lived, follows = run_arms(spec, seed=seed, days=days, arms=arms, tell=tell)
     return {name: _values(arm, follows, spec, early, late) for name, arm in lived.items()}
 
