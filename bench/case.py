@@ -8,11 +8,9 @@ import numpy as np
 
 from bench.ask import among, ask
 from bench.split import Views, fit_view, views
-from bench.task import Cold, LeaveOneOut, Recorded, Snapshot, Task
+from bench.task import Cold, Split, Task
 from simulator.luck import generator
 from simulator.schema import Observation, Requests
-
-Split = Snapshot | Recorded | LeaveOneOut
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,7 +37,7 @@ class Opener:
     def open(self, task: Task) -> Case:
         """Cut the views of `task` and draw its requests."""
         cut = self._views(task)
-        requests = ask(task, self._whole, cut, rng=generator(self._key, f"requests/{task.family}"))
+        requests = ask(task, self._whole, cut, rng=generator(self._key, f"requests/{task.asked_as}"))
         cold_only = None
         if task.has_cold_targets:
             cold_only = among(requests, np.intersect1d(requests.candidates_C, cut.cold_ids).astype(np.int32))
@@ -55,5 +53,13 @@ class Opener:
 
 
 def opening_order(tasks: list[Task]) -> list[Task]:
-    """Order tasks so that those which share a fit, then views, are neighbours."""
-    return sorted(tasks, key=lambda task: (task.source, str(task.split), task.target, str(task.cold), task.id))
+    """Order tasks so that those which share a fit, then views, are neighbours; views of a family tell ever more."""
+    return sorted(tasks, key=lambda task: (task.source, str(task.split), task.target, *_told_by(task.cold), task.id))
+
+
+def _told_by(cold: Cold | None) -> tuple[str, int, int]:
+    """Return the rule, all but what it reveals, and how much that is; none comes last: nothing is held back."""
+    if cold is None:
+        return "~", 0, 0
+    rule = f"{cold.entity} {cold.arrived_days_ago} {cold.first_interactions is None}"
+    return rule, cold.first_interactions or 0, max(cold.age_seconds or (0,))

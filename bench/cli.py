@@ -22,6 +22,7 @@ from bench.folder import BusyError, RunFolder
 from bench.importers import IMPORTERS, import_dataset
 from bench.latency.command import latency
 from bench.plan import DEFAULT_METHODS, TRUTHS, Plan
+from bench.processes import Limits
 from bench.progress import telling
 from bench.readings.making import read_dataset, read_world
 from bench.readings.terminal import render as render_readings
@@ -29,6 +30,7 @@ from bench.realism import PRESETS, card_of_dataset, card_of_world, write_card, w
 from bench.realism import render as render_card
 from bench.report import Run, load_run, render, summarise, write_report
 from bench.report.terminal import console as table_console
+from bench.run import LIMITS
 from bench.run import run as run_plan
 from bench.task import WORLD
 from bench.tasks import TASKS
@@ -95,6 +97,8 @@ def run(  # noqa: PLR0913 - one argument an option
     reference: Annotated[str | None, typer.Option(help="The method to pair with, by default popular.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes at the same time.")] = os.cpu_count() or 1,
     data: Annotated[Path | None, typer.Option(envvar="COLDRECALL_DATA", help="Folder of recorded datasets.")] = None,
+    cell_seconds: Annotated[float, typer.Option(help="Wall seconds that a cell may take.")] = LIMITS.seconds,
+    cell_memory: Annotated[float, typer.Option(help="Gigabytes that a method may hold.")] = LIMITS.memory_bytes / 1e9,
 ) -> None:
     """Run tasks x methods x seeds, print the table, write the report; started again it does what is missing."""
     chosen = DEFAULT_METHODS if methods == "default" else tuple(dict.fromkeys(_words(methods)))
@@ -103,9 +107,10 @@ def run(  # noqa: PLR0913 - one argument an option
     plan = Plan(world, _numbers("seeds", seeds), _chosen_tasks(tasks), chosen, reference)
     folder = out or Path("runs") / world
     with telling(_err) as tell:
-        records = run_plan(plan, folder, n_workers=workers, data=data, tell=tell)
+        limits = Limits(cell_seconds, cell_memory * 1e9)
+        records = run_plan(plan, folder, n_workers=workers, data=data, tell=tell, limits=limits)
     _show(Run(folder, tuple(records)), reference)
-    if any(record.status == "failed" for record in records):
+    if any(record.status != "ok" for record in records):
         raise typer.Exit(1)
 
 

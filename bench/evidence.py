@@ -69,7 +69,7 @@ def parity(  # noqa: PLR0913 - one argument an option
             keep(records, kept)
     table_console().print(render(list(held_beside(targets, records))))
     for record in records:
-        if record.status == "failed":
+        if record.status != "ok":
             _err.print(f"{record.method}: {record.error}", markup=False)
 
 

@@ -6,13 +6,14 @@ Shapes: Q requests, C candidates, T targets, K list length, N notes.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.case import Case
+from bench.probe import Impressions
 from bench.relevant import Relevant
 from bench.split import entity_of
 from bench.truth import Truth
@@ -24,7 +25,10 @@ _OPTIONAL = ("best_QK", "gain_QT", "author_N", "born_time_N", "age_seconds_N")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Exam:
-    """Requests, cold bucket and truth of a task; `known_T` is how many clicks on each target a method is shown."""
+    """Requests, cold bucket and truth of a task; `known_T` is how many clicks on each target a method is shown.
+
+    `shown` are the impressions of a probe, None for tasks that lists are scored by.
+    """
 
     requests: Requests
     cold_only: Requests | None
@@ -32,18 +36,19 @@ class Exam:
     cold_T: NDArray[np.bool_]
     known_T: NDArray[np.int64]
     truth: Truth
+    shown: Impressions | None = None
 
 
-def exam_of(case: Case, truth: Truth) -> Exam:
+def exam_of(case: Case, truth: Truth, shown: Impressions | None = None) -> Exam:
     """Put a case and its truth together."""
     n_targets = case.cut.index.catalog.count(case.task.target)
     cold_T = np.zeros(n_targets, np.bool_)
     if case.task.has_cold_targets:
         cold_T[case.cut.cold_ids] = True
-    shown = case.cut.index
-    clicked_E = entity_of(case.task.target, shown)[shown.events.click_E]
+    index = case.cut.index
+    clicked_E = entity_of(case.task.target, index)[index.events.click_E]
     known_T = np.bincount(clicked_E[clicked_E >= 0], minlength=n_targets)
-    return Exam(case.requests, case.cold_only, n_targets, cold_T, known_T, truth)
+    return Exam(case.requests, case.cold_only, n_targets, cold_T, known_T, truth, shown)
 
 
 def save(exam: Exam, path: Path) -> None:
@@ -66,6 +71,8 @@ def save(exam: Exam, path: Path) -> None:
     for name in _OPTIONAL:
         if getattr(truth, name) is not None:
             arrays[name] = getattr(truth, name)
+    if exam.shown is not None:
+        arrays |= {f"shown_{field.name}": getattr(exam.shown, field.name) for field in fields(exam.shown)}
     for name in ("oracle", "affinity"):
         slates: Slates | None = getattr(truth, name)
         if slates is not None:
@@ -95,4 +102,7 @@ def load(path: Path) -> Exam:
     )
     cold_only = requests(arrays["cold_only_C"]) if "cold_only_C" in arrays else None
     cold_T, known_T = arrays["cold_T"], arrays["known_T"]
-    return Exam(requests(arrays["candidates_C"]), cold_only, len(cold_T), cold_T, known_T, truth)
+    shown = None
+    if "shown_row_I" in arrays:
+        shown = Impressions(**{field.name: arrays[f"shown_{field.name}"] for field in fields(Impressions)})
+    return Exam(requests(arrays["candidates_C"]), cold_only, len(cold_T), cold_T, known_T, truth, shown)

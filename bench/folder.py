@@ -41,14 +41,6 @@ class RunFolder:
         """The page."""
         return self.root / "report.html"
 
-    def scratch(self, job: str) -> Path:
-        """Return an emptied folder for the answers of one worker."""
-        folder = self.root / "scratch" / job
-        folder.mkdir(parents=True, exist_ok=True)
-        for file in folder.iterdir():
-            file.unlink()
-        return folder
-
     def write_values(self, cell: str, values: dict[str, NDArray[np.float64]]) -> str:
         """Keep the per-request values of a cell; return their path relative to the root."""
         relative = f"values/{cell}.npz"

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.answer import Answer, Lists
 from bench.exam import Exam
 from bench.exam import load as load_exam
 from bench.folder import RunFolder
 from bench.plan import Cell
 from bench.prepare import Source, exam_path
-from bench.record import Machine, Measured, ResultRecord, append
+from bench.record import Machine, Measured, ResultRecord, Status, append
 from bench.score import World, check_and_score
 from bench.stats import mean_interval
 from bench.tasks import find_task
-from bench.worker import Answer
-from simulator.arrays import load_arrays
 from simulator.spec import find_world
 
 
@@ -33,14 +31,15 @@ class Marker:
         """Return the exam of a task; the latest are kept in memory."""
         return self._exam(exam_path(str(self._folder.exams), source.name, task))
 
-    def mark(self, cell: Cell, source: Source, answer: Answer) -> ResultRecord:
+    def mark(self, cell: Cell, source: Source, answer: Answer, lists: tuple[Lists, Lists]) -> ResultRecord:
         """Record the answer of a worker; a refused slate is a failed cell that says why."""
-        if answer.error is not None or answer.file is None or answer.measured is None:
-            return self.fail(cell, source, answer.error or "no answer")
-        lists = load_arrays(Path(answer.file))
-        Path(answer.file).unlink()
-        measured = Measured.model_validate(answer.measured)
-        return self.mark_lists(cell, source, lists["ids_QK"], lists.get("cold_only_ids_QK"), measured)
+        ids_QK, cold_only_ids_QK = lists
+        if answer.status != "ok" or ids_QK is None or answer.measured is None:
+            return self.fail(cell, source, answer.error or "no answer", "oom" if answer.status == "oom" else "failed")
+        cold_only = self.exam(source, cell.task).cold_only
+        if (cold_only is None) != (cold_only_ids_QK is None):
+            return self.fail(cell, source, f"lists: expected {1 if cold_only is None else 2} of {answer.shape}")
+        return self.mark_lists(cell, source, (ids_QK, cold_only_ids_QK), answer.measured, confined=answer.confined)
 
     def mark_truth(self, cell: Cell, source: Source) -> ResultRecord:
         """Record a list that was made from the truth itself."""
@@ -49,15 +48,16 @@ class Marker:
         if slates is None:
             return self.fail(cell, source, f"{cell.method}: expected a simulated world, got {source.name}")
         cold_only = None if truth.cold_only is None else _only(slates.ids_QK, truth.cold_T)
-        return self.mark_lists(cell, source, slates.ids_QK, cold_only, None)
+        return self.mark_lists(cell, source, (slates.ids_QK, cold_only), None, confined=True)
 
     def mark_lists(
         self,
         cell: Cell,
         source: Source,
-        ids_QK: NDArray[np.int32],
-        cold_only_ids_QK: NDArray[np.int32] | None,
+        lists: tuple[NDArray[np.int32], Lists],
         measured: Measured | None,
+        *,
+        confined: bool,
     ) -> ResultRecord:
         """Check and score lists, then write the values and the line that speaks of them."""
         world: World | None = None
@@ -65,16 +65,17 @@ class Marker:
             world = (find_world(source.world), source.seed)
         try:
             task, exam = find_task(cell.task), self.exam(source, cell.task)
-            values = check_and_score(task, exam, ids_QK, cold_only_ids_QK, world)
+            values = check_and_score(task, exam, *lists, world)
         except ValueError as error:
             return self.fail(cell, source, f"{type(error).__name__}: {error}")
         metrics = {name: mean_interval(column) for name, column in values.items()}
         path = self._folder.write_values(cell.key, values)
-        return self._write(self._record(cell, source, status="ok", metrics=metrics, measured=measured, values=path))
+        result = {"metrics": metrics, "measured": measured, "values": path, "confined": confined}
+        return self._write(self._record(cell, source, status="ok", **result))
 
-    def fail(self, cell: Cell, source: Source, error: str) -> ResultRecord:
+    def fail(self, cell: Cell, source: Source, error: str, status: Status = "failed") -> ResultRecord:
         """Record that a cell has no result, and why."""
-        return self._write(self._record(cell, source, status="failed", error=error))
+        return self._write(self._record(cell, source, status=status, error=error))
 
     def _record(self, cell: Cell, source: Source, **result: object) -> ResultRecord:
         return ResultRecord(

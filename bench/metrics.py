@@ -89,13 +89,14 @@ class MetricRow:
     `on`: "all" is every target; "cold" restricts relevant and bucket to cold targets while lists stay full-corpus;
     "cold-only" does so on lists made among cold candidates only; one of `KNOWN` restricts relevant and bucket to the
     targets of that range. `needs`: "hits" is (hits,), "bucket" is (lists, bucket), "candidates" is (candidate counts,
-    relevant), "gain" is (gains of the list, gains of the oracle's list). Two kinds are of no list and have no `k`:
-    "impressions" is (user_aucs,), "waits" is (seconds to the m-th impression, ages in seconds), for each note.
+    relevant), "gain" is (gains of the list, gains of the oracle's list). Others are of no list and have no `k`:
+    "impressions" is (user_aucs,), "unaided" and "alone" are so too, of other scores (`bench.probe`), "waits" is
+    (seconds to the m-th impression, ages in seconds), for each note.
     """
 
     function: str
     on: Literal["all", "cold", "cold-only", "known-0", "known-1", "known-5", "known-20"]
-    needs: Literal["hits", "bucket", "candidates", "gain", "impressions", "waits"]
+    needs: Literal["hits", "bucket", "candidates", "gain", "impressions", "unaided", "alone", "waits"]
     direction: Literal["higher", "lower"]
     unit: str
     reference: str
@@ -205,6 +206,24 @@ METRICS: dict[str, MetricRow] = {
     "auc": MetricRow(
         "bench.gauc:auc", "all", "impressions", "higher", _SHARE, _AUC,
         "AUC over all impressions as if one user had seen them."),
+    "gauc_unaided": MetricRow(
+        "bench.gauc:gauc", "all", "unaided", "higher", _SHARE, _DIN,
+        "GAUC of the probe's ranker without the method's column: the same for all methods."),
+    "gauc_alone": MetricRow(
+        "bench.gauc:gauc", "all", "alone", "higher", _SHARE, _DIN,
+        "GAUC of the method's own order of the notes, without a ranker."),
+    "cold_gauc": MetricRow(
+        "bench.gauc:gauc", "cold", "impressions", "higher", _SHARE, _DIN,
+        "GAUC on impressions of notes that nobody had clicked."),
+    "cold_gauc_unaided": MetricRow(
+        "bench.gauc:gauc", "cold", "unaided", "higher", _SHARE, _DIN,
+        "GAUC of the probe's ranker without the method's column on impressions of notes that nobody had clicked."),
+    "cold_gauc_alone": MetricRow(
+        "bench.gauc:gauc", "cold", "alone", "higher", _SHARE, _DIN,
+        "GAUC of the method's own order on impressions of notes that nobody had clicked."),
+    "cold_gauc_users": MetricRow(
+        "bench.gauc:gauc_users", "cold", "impressions", "higher", _SHARE, _HERE,
+        "Share of users that clicked some and not all of the cold notes they were shown."),
     "hours_to": MetricRow(
         "bench.exposure:hours_to", "all", "waits", "lower", "h", _KM,
         "Hours from a note's birth to its m-th impression, at most 72; notes younger than that are left out."),

@@ -13,11 +13,14 @@ from typing import Literal
 from rich.table import Table
 
 from bench.plan import Plan
+from bench.processes import Limits
 from bench.progress import Tell
 from bench.record import ResultRecord, load
 from bench.run import run
 
 Verdict = Literal["held", "better", "short", "not run"]
+
+_LIMITS = Limits(seconds=24 * 3_600, memory_bytes=24e9)  # print is reached by long fits
 
 RECORDS = Path("docs") / "parity"  # cached results, one file of records a task
 
@@ -139,7 +142,7 @@ def run_targets(
     for task in dict.fromkeys(target.task for target in targets):
         methods = tuple(dict.fromkeys(target.method for target in targets if target.task == task))
         plan = Plan(seeds=(1,), tasks=(task,), methods=methods, reference=methods[0])
-        records += run(plan, out, n_workers=n_workers, data=data, tell=tell)
+        records += run(plan, out, n_workers=n_workers, data=data, tell=tell, limits=_LIMITS)
     return records
 
 

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pydantic import JsonValue
 
 from bench.hashes import SCORE_CODE, code_hash, method_hash
-from bench.task import WORLD, Task
+from bench.task import ON_REQUEST, WORLD, Task
 from bench.tasks import TASKS, find_task
 from methods.base import Method
 from methods.registry import METHODS, VARIANTS, create
@@ -34,7 +34,9 @@ class Plan:
 
     world: str = "small"
     seeds: tuple[int, ...] = (1, 2, 3)
-    tasks: tuple[str, ...] = tuple(task.id for task in TASKS.values() if task.source == WORLD)
+    tasks: tuple[str, ...] = tuple(
+        task.id for task in TASKS.values() if task.source == WORLD and ON_REQUEST not in task.tags
+    )
     methods: tuple[str, ...] = DEFAULT_METHODS
     reference: str = "popular"
 

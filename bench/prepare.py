@@ -14,7 +14,8 @@ from bench.case import Opener
 from bench.exam import exam_of, save
 from bench.hashes import EXAM_CODE, code_hash
 from bench.importers import import_dataset
-from bench.task import WORLD
+from bench.probe import impressions_of, shown_by_chance
+from bench.task import WORLD, Shown
 from bench.tasks import find_task
 from bench.truth import draw_chances, recorded_truth, simulated_truth
 from simulator.dataset import read, write
@@ -65,12 +66,16 @@ def make_exams(source: Source, tasks: tuple[str, ...], exams: str, case_key: int
             case = opener.open(task)
             if task.source == WORLD and source.world is not None and source.seed is not None:
                 if chances is None or not chances.serves(case):
-                    rng = generator(case_key, f"chances/{task.family}")
+                    rng = generator(case_key, f"chances/{task.asked_as}")
                     chances = draw_chances(case, find_world(source.world), seed=source.seed, rng=rng)
-                truth = simulated_truth(case, chances, rng=generator(case_key, f"truth/{task.family}"))
+                truth = simulated_truth(case, chances, whole, rng=generator(case_key, f"truth/{task.asked_as}"))
             else:
                 truth = recorded_truth(case, whole)
-            save(exam_of(case, truth), exam_path(exams, source.name, task.id))
+            shown = None
+            if isinstance(task.split, Shown):
+                known = case.cut.index
+                shown = impressions_of(shown_by_chance(task.split, whole, known), known, case.requests)
+            save(exam_of(case, truth, shown), exam_path(exams, source.name, task.id))
             pipe.send_bytes(json.dumps(task.id).encode())
 
 

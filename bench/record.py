@@ -15,6 +15,9 @@ from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 SCHEMA_VERSION = 1
 
 
+Status = Literal["ok", "failed", "timeout", "oom"]
+
+
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -56,7 +59,10 @@ class Machine(_Frozen):
 
 
 class ResultRecord(_Frozen):
-    """The evidence of one cell. `cell` is the sha256 of its inputs: task, data, method, config, seed."""
+    """The evidence of one cell. `cell` is the sha256 of its inputs: task, data, method, config, seed.
+
+    `confined` says whether the kernel kept the method from all files but code: see docs/safety.md.
+    """
 
     schema_version: Literal[1] = 1
     cell: str
@@ -67,11 +73,12 @@ class ResultRecord(_Frozen):
     config: dict[str, JsonValue]
     seed: int
     commit: str
-    status: Literal["ok", "failed"]
+    status: Status
     error: str | None = None
     metrics: dict[str, MetricValue] = {}
     measured: Measured | None = None
     claimed: dict[str, float] = {}
+    confined: bool = False
     machine: Machine
     values: str | None = None
 

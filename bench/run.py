@@ -6,23 +6,26 @@ Only this process writes records, a whole line after the values it speaks of; a 
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from bench import answer as answers
 from bench.case import opening_order
 from bench.folder import RunFolder, locked
+from bench.handout import hand_out
 from bench.hashes import WORLD_CODE, code_hash
 from bench.machine import commit_of, describe_machine
 from bench.marking import Marker
 from bench.plan import TRUTHS, Cell, Plan, make_cell, serves
 from bench.prepare import Source, make_dataset, make_exams
-from bench.processes import Ended, Job, Message, run_jobs
+from bench.processes import Ended, Job, Limits, Message, run_jobs
 from bench.progress import Tell
-from bench.record import ResultRecord, load, repair
+from bench.record import ResultRecord, Status, load, repair
 from bench.task import WORLD
 from bench.tasks import find_task
-from bench.worker import Answer, Assignment, work
+from bench.worker import Assignment, work
 from simulator.dataset import read_manifest
 from simulator.luck import stream
 from simulator.spec import find_world
@@ -31,11 +34,17 @@ from simulator.spec import find_world
 RECORDED = {"amazon2014-beauty": "beauty", "gowalla-lightgcn": "gowalla", "citeulike-a-coldstart": "citeulike"}
 
 
-def run(plan: Plan, out: Path, *, n_workers: int, data: Path | None, tell: Tell) -> list[ResultRecord]:
+# Of one cell: a method that takes more is ended. The memory is that of all its processes together.
+LIMITS = Limits(seconds=3_600, memory_bytes=16e9)
+
+
+def run(  # noqa: PLR0913 - the plan, and all that is not to change a result
+    plan: Plan, out: Path, *, n_workers: int, data: Path | None, tell: Tell, limits: Limits = LIMITS
+) -> list[ResultRecord]:
     """Do what is missing of `plan` in folder `out` and return the newest record of each of its cells.
 
-    `data` is the folder of recorded datasets, needed only for tasks on them. Raises BusyError when another run is at
-    work in the folder.
+    `data` is the folder of recorded datasets, needed only for tasks on them. A method that is beyond `limits` is ended,
+    and its cells that have no answer yet say so. Raises BusyError when another run is at work in the folder.
     """
     folder = RunFolder(out)
     with locked(folder):
@@ -50,7 +59,8 @@ def run(plan: Plan, out: Path, *, n_workers: int, data: Path | None, tell: Tell)
         done = {record.cell for record in load(folder.records) if record.status == "ok"}
         missing = [(cell, sources[find_task(cell.task).source, cell.seed]) for cell in cells if cell.key not in done]
         tell("cells", len(cells) - len(missing), len(cells))
-        _fill(missing, folder, n_workers, lambda left: tell("cells", len(cells) - left, len(cells)))
+        crew = _Crew(folder, data, n_workers, limits)
+        _fill(missing, crew, lambda left: tell("cells", len(cells) - left, len(cells)))
         keys = {cell.key for cell in cells}
         newest = {record.cell: record for record in load(folder.records) if record.cell in keys}
     return [newest[cell.key] for cell in cells if cell.key in newest]
@@ -89,8 +99,8 @@ def _make_datasets(sources: Sequence[Source], n_workers: int, tell: Tell) -> Non
     days: dict[str, tuple[int, int]] = {}
     for event in run_jobs(jobs, n_workers=n_workers):
         if isinstance(event, Ended):
-            if event.exitcode:
-                raise RuntimeError(f"{event.job.name}: making the dataset ended with exit code {event.exitcode}")
+            if event.status != "ok":
+                raise RuntimeError(f"{event.job.name}: making the dataset: {event.why}")
             continue
         done, total = json.loads(event.content)
         days[event.job.name] = (done, total)
@@ -109,26 +119,41 @@ def _cells(plan: Plan, sources: Mapping[tuple[str, int], Source]) -> list[Cell]:
 
 
 @dataclass(frozen=True, slots=True)
+class _Crew:
+    """Where and within what the workers work."""
+
+    folder: RunFolder
+    data: Path | None
+    n_workers: int
+    limits: Limits
+
+    @property
+    def hidden(self) -> tuple[str, ...]:
+        """The folders that tell the truth."""
+        return tuple(str(path.resolve()) for path in (self.folder.root, self.data) if path is not None)
+
+
+@dataclass(slots=True)
 class _Group:
-    """The cells that one worker fills: one method on one source."""
+    """The cells that one worker fills: one method on one source; those without a record yet are left in `cells`."""
 
     source: Source
     method: str
     seed: int
-    cells: dict[str, Cell]
+    cells: dict[str, Cell] = field(default_factory=dict)
+    has_begun: bool = False
 
 
-def _fill(
-    missing: Sequence[tuple[Cell, Source]], folder: RunFolder, n_workers: int, tell_left: Callable[[int], None]
-) -> None:
+def _fill(missing: Sequence[tuple[Cell, Source]], crew: _Crew, tell_left: Callable[[int], None]) -> None:
     """Let workers answer the missing cells and mark each as it comes."""
-    marker = Marker(folder, describe_machine(), commit_of(Path(__file__).parent))
+    marker = Marker(crew.folder, describe_machine(), commit_of(Path(__file__).parent))
     groups = _groups(missing)
     left = {cell.key for cell, _ in missing}
-    for event in run_jobs(_jobs(groups, folder), n_workers=n_workers):
-        for cell in _settle(event, groups, marker):
-            left.remove(cell.key)
-        tell_left(len(left))
+    with tempfile.TemporaryDirectory(prefix="coldrecall-", ignore_cleanup_errors=True) as scratch:
+        for event in run_jobs(_jobs(groups, crew, Path(scratch)), n_workers=crew.n_workers):
+            for cell in _settle(event, groups, marker):
+                left.remove(cell.key)
+            tell_left(len(left))
 
 
 def _settle(event: Message | Ended, groups: dict[str, _Group], marker: Marker) -> list[Cell]:
@@ -137,13 +162,30 @@ def _settle(event: Message | Ended, groups: dict[str, _Group], marker: Marker) -
     if group is None:
         return _after_exams(event, groups, marker)
     if isinstance(event, Message):
-        answer = Answer(**json.loads(event.content))
-        cell = group.cells.pop(answer.task)
-        marker.mark(cell, group.source, answer)
+        if not group.has_begun:
+            group.has_begun = True
+            return []
+        try:
+            answer, ids_QK, cold_only_ids_QK = answers.unpack(event.content)
+            cell = group.cells.pop(answer.task)
+        except (ValueError, KeyError) as error:
+            got = " ".join(str(error).split())[:300]
+            return _fail_all(group, marker, f"answer: expected one to a task that was asked, got {got}")
+        unaccounted = answers.unaccounted(answer, event.spent) if answer.status == "ok" else None
+        if unaccounted is not None:
+            marker.fail(cell, group.source, unaccounted)
+        else:
+            marker.mark(cell, group.source, answer, (ids_QK, cold_only_ids_QK))
         return [cell]
+    return _fail_all(group, marker, event.why or "the process ended without an answer", event.status)
+
+
+def _fail_all(group: _Group, marker: Marker, why: str, status: Status = "failed") -> list[Cell]:
+    """Give every cell that is left of a group up; what its worker says from now on is not heard."""
     cells = list(group.cells.values())
     for cell in cells:
-        marker.fail(cell, group.source, f"the worker ended with exit code {event.exitcode} and no answer")
+        marker.fail(cell, group.source, why, "failed" if status == "ok" else status)
+    group.cells.clear()
     return cells
 
 
@@ -151,8 +193,8 @@ def _after_exams(event: Message | Ended, groups: dict[str, _Group], marker: Mark
     """Once the exams of a source are there, mark the lists made from the truth."""
     if isinstance(event, Message):
         return []
-    if event.exitcode:
-        raise RuntimeError(f"{event.job.name} ended with exit code {event.exitcode}")
+    if event.status != "ok":
+        raise RuntimeError(f"{event.job.name}: {event.why}")
     cells = []
     for group in groups.values():
         if group.method in TRUTHS and _exam_job(group.source) == event.job.name:
@@ -166,7 +208,7 @@ def _groups(missing: Sequence[tuple[Cell, Source]]) -> dict[str, _Group]:
     groups: dict[str, _Group] = {}
     for cell, source in missing:
         name = f"{source.name}~{cell.method}~{cell.seed}".replace("/", "~")
-        groups.setdefault(name, _Group(source, cell.method, cell.seed, {})).cells[cell.task] = cell
+        groups.setdefault(name, _Group(source, cell.method, cell.seed)).cells[cell.task] = cell
     return groups
 
 
@@ -174,20 +216,29 @@ def _exam_job(source: Source) -> str:
     return f"exams of {source.name}"
 
 
-def _jobs(groups: Mapping[str, _Group], folder: RunFolder) -> list[Job]:
-    """Return one job for the exams of each source, and one for each method on it."""
+def _jobs(groups: Mapping[str, _Group], crew: _Crew, scratch: Path) -> list[Job]:
+    """Return one job for the exams of each source, and one for each method on it; `scratch` is an empty folder."""
     exams: dict[str, Job] = {}
-    workers = []
+    workers: list[Job] = []
     for name, group in groups.items():
         source = group.source
         case_key = case_key_of(source)
         exam_job, tasks = _exam_job(source), {task for g in groups.values() if g.source == source for task in g.cells}
-        args = (source, tuple(sorted(tasks)), str(folder.exams), case_key)
+        args = (source, tuple(sorted(tasks)), str(crew.folder.exams), case_key)
         exams[exam_job] = Job(exam_job, make_exams, args)
         if group.method not in TRUTHS:
             ordered = tuple(task.id for task in opening_order([find_task(task) for task in group.cells]))
-            method_key = method_key_of(group.seed)
-            scratch = str(folder.scratch(name))
-            assignment = Assignment(group.method, source.folder, ordered, case_key, method_key, scratch)
-            workers.append(Job(name, work, (assignment,), frozenset([exam_job])))
+            own = scratch / str(len(workers))
+            own.mkdir()
+            key, memory_bytes = method_key_of(group.seed), crew.limits.memory_bytes
+            job = Job(
+                name,
+                work,
+                (Assignment(group.method, ordered, key, memory_bytes, str(own)), crew.hidden),
+                needs=frozenset([exam_job]),
+                beside=(hand_out, (source.folder, ordered, case_key)),
+                limits=crew.limits,
+                n_messages=1 + len(ordered),
+            )
+            workers.append(job)
     return [*exams.values(), *workers]

@@ -17,6 +17,7 @@ from bench.check import check_slates
 from bench.exam import Exam
 from bench.gauc import UserAucs
 from bench.metrics import KNOWN, METRICS, MetricRow
+from bench.probe import Impressions, probe
 from bench.relevant import Hits, Relevant, find_hits
 from bench.task import Task
 from simulator.oracle import Oracle
@@ -25,6 +26,7 @@ from simulator.spec import WorldSpec
 
 Values = dict[str, NDArray[np.float64]]
 World = tuple[WorldSpec, int]
+_OF_ALL_USERS = ("bench.gauc:auc", "bench.gauc:gauc_users", "bench.gauc:gauc_impressions")
 
 
 def check_and_score(
@@ -37,6 +39,8 @@ def check_and_score(
     """Refuse bad lists, then return per-request values by metric name, `recall@50`; one value for set metrics."""
     k = max(task.ks)
     check_slates(ids_QK, exam.requests, k=k, n_targets=exam.n_targets)
+    if exam.shown is not None:
+        return score_probe(ids_QK, exam.shown)
     sheets = {"all": _sheet(ids_QK, exam, None), **_known(ids_QK, exam)}
     if task.has_cold_targets:
         sheets["cold"] = _sheet(ids_QK, exam, exam.cold_T)
@@ -56,7 +60,29 @@ def check_and_score(
 
 def score_impressions(aucs: UserAucs) -> Values:
     """Return the values of every metric of impressions by name: one a user, or one for all."""
-    return {name: _column(_function(row)(aucs)) for name, row in METRICS.items() if row.needs == "impressions"}
+    return _of_impressions(aucs, needs="impressions", on="all")
+
+
+def score_probe(ids_QK: NDArray[np.int32], shown: Impressions) -> Values:
+    """Return the values of every metric of the probe by name: one a request, or one for all."""
+    values: Values = {}
+    for bucket, probed in zip(("all", "cold"), probe(ids_QK, shown), strict=True):
+        for needs, aucs in (("impressions", probed.ranked), ("unaided", probed.unaided), ("alone", probed.alone)):
+            for name, column in _of_impressions(aucs, needs=needs, on=bucket).items():
+                values[name] = column if METRICS[name].function in _OF_ALL_USERS else _by_request(column, aucs, ids_QK)
+    return values
+
+
+def _by_request(value_U: NDArray[np.float64], aucs: UserAucs, ids_QK: NDArray[np.int32]) -> NDArray[np.float64]:
+    """Return the value of each request's user, NaN for those without such impressions."""
+    value_Q = np.full(len(ids_QK), np.nan)
+    value_Q[aucs.user_U] = value_U
+    return value_Q
+
+
+def _of_impressions(aucs: UserAucs, *, needs: str, on: str) -> Values:
+    rows = {name: row for name, row in METRICS.items() if (row.needs, row.on) == (needs, on)}
+    return {name: _column(_function(row)(aucs)) for name, row in rows.items()}
 
 
 def _column(values: Any) -> NDArray[np.float64]:
@@ -111,7 +137,7 @@ def _inputs(
             return n_candidates(sheet.asked), sheet.relevant
         case "gain":
             return None if gain_QK is None else (gain_QK, best_QK)
-        case "impressions" | "waits":
+        case "impressions" | "unaided" | "alone" | "waits":
             return None
 
 

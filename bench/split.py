@@ -10,7 +10,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.task import Cold, LeaveOneOut, Recorded, Snapshot, Task
+from bench.damage import flooded, held_authors, newly_opened, without_text
+from bench.task import (
+    Cold,
+    HeldAuthors,
+    LeaveOneOut,
+    MissingText,
+    NewCategories,
+    Recorded,
+    Shown,
+    Snapshot,
+    SpamRings,
+    Task,
+    Window,
+)
 from simulator.schema import DAY_SECONDS, EventLog, Follows, Kind, Observation
 
 
@@ -37,23 +50,64 @@ def fit_view(task: Task, whole: Observation) -> Observation:
             return whole if leaky else _without_last(_without_last(whole))
         case Recorded(now):
             return Observation(whole.now, whole.catalog, whole.events.between(0, now), whole.follows)
+        case HeldAuthors(now, share):
+            return _without_authors(whole, held_authors(whole.catalog, share), now)
+        case MissingText() | SpamRings():
+            whole = _damaged(task, whole)
+            return as_of(whole, whole.now - int(task.split.fit_days * DAY_SECONDS))
+        case NewCategories(fit_days, share):
+            past = as_of(whole, whole.now - int(fit_days * DAY_SECONDS))
+            is_new_E = newly_opened(past.catalog, share)[past.events.note_E]
+            follows = _without(past, past.events.take(is_new_E & past.events.follow_E))
+            return Observation(past.now, past.catalog, past.events.take(~is_new_E), follows)
         case Snapshot(fit_days):
             return as_of(whole, whole.now - int(fit_days * DAY_SECONDS))
+        case Window(fit_days, window_days) | Shown(fit_days, window_days):
+            return as_of(whole, whole.now - int((fit_days + window_days) * DAY_SECONDS))
 
 
 def views(task: Task, whole: Observation, fit: Observation, *, rng: np.random.Generator) -> Views:
     """Cut what the index sees, beside the view of the fit; `rng` draws the ages of cold notes."""
+    if isinstance(task.split, Window | Shown):
+        whole = as_of(whole, whole.now - int(task.split.window_days * DAY_SECONDS))
     age_N = whole.now - whole.catalog.notes.born_time_N
+    whole = _damaged(task, whole)
     match task.split:
         case LeaveOneOut():
             return Views(fit, _without_last(whole), np.empty(0, np.int32), age_N)
-        case Recorded():
+        case Recorded() | HeldAuthors():
             return Views(fit, fit, _cold_ids(task.cold, fit), age_N)
+        case NewCategories(_, share):
+            is_new_N = newly_opened(whole.catalog, share)
+            is_past_E = is_new_N[whole.events.note_E] & (whole.events.time_E < fit.now)
+            follows = _without(whole, whole.events.take(is_past_E & whole.events.follow_E))
+            index = Observation(whole.now, whole.catalog, whole.events.take(~is_past_E), follows)
+            return Views(fit, index, np.flatnonzero(is_new_N).astype(np.int32), age_N)
     if task.cold is None:
         return Views(fit, whole, np.empty(0, np.int32), age_N)
     cold_ids = _cold_ids(task.cold, whole)
     until_N = _shown_until(task.cold, cold_ids, whole.catalog.notes.born_time_N, rng)
     return Views(fit, _reveal(task.cold, whole, cold_ids, until_N), cold_ids, age_N)
+
+
+def _damaged(task: Task, whole: Observation) -> Observation:
+    """Return the observation as methods get it: with text missing, or flooded by rings, where the task says so."""
+    match task.split:
+        case MissingText(_, share):
+            return Observation(whole.now, without_text(whole.catalog, share), whole.events, whole.follows)
+        case SpamRings(_, author_share, size):
+            events = flooded(whole, author_share=author_share, size=size)
+            return Observation(whole.now, whole.catalog, events, whole.follows)
+    return whole
+
+
+def _without_authors(whole: Observation, is_held_A: NDArray[np.bool_], now: int) -> Observation:
+    """Return what was known before `now`, all entities among it, without anything that happened to some authors."""
+    past, follows = whole.events.between(0, now), whole.follows
+    author_E = whole.catalog.notes.author_N[past.note_E]
+    kept_E = (author_E < 0) | ~is_held_A[author_E]
+    kept_F = (follows.time_F < now) & ~is_held_A[follows.author_F]
+    return Observation(whole.now, whole.catalog, past.take(kept_E), follows.take(kept_F))
 
 
 def _cold_ids(cold: Cold | None, seen: Observation) -> NDArray[np.int32]:

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 from simulator.schema import Kind
 
 WORLD = "world"
+ROBUST = "robust/"
+ON_REQUEST = "on request"  # the tag of tasks that a run has only when they are named
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +25,77 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class Window:
+    """A simulated world asked at T, `window_days` before its end, and what its log then tells of [T, T + window).
+
+    Methods are fitted on what lies `fit_days` before T and asked at T, as in a `Snapshot`. Where users are retrieved,
+    a user is available who comes within the window: one with at least one impression in it. Nobody else can be reached.
+    """
+
+    fit_days: float = 7.0
+    window_days: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A simulated world asked at T, as in a `Window`, and what chance showed in [T, T + window).
+
+    See `bench.probe`. Users with such impressions are asked about the notes of all of them.
+    """
+
+    fit_days: float = 7.0
+    window_days: float = 7.0
+
+
+@dataclass(frozen=True, slots=True)
+class MissingText:
+    """A `Snapshot` of which methods get a share of the profiles, and of the titles with bodies, as empty strings."""
+
+    fit_days: float = 7.0
+    share: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class NewCategories:
+    """A `Snapshot` in which a share of the first-level categories, as labelled, opens when the fit is over.
+
+    The fit sees no impression of their notes; the index sees those of the last `fit_days`. Their notes are cold.
+    """
+
+    fit_days: float = 7.0
+    share: float = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class SpamRings:
+    """A `Snapshot` whose log is flooded by rings: users who open and like all notes of their ring, each once.
+
+    Of the authors a share is in rings of `size`; as many of the users are hired for each ring. What they do is in the
+    log alone: it says nothing of whom a note pleases, so that truth is as without them.
+    """
+
+    fit_days: float = 7.0
+    author_share: float = 0.15
+    size: int = 6
+
+
+@dataclass(frozen=True, slots=True)
 class Recorded:
     """A recorded log: methods see events with time < `now`; relevant are those with time >= `positives_from`."""
 
     now: int
     positives_from: int
+
+
+@dataclass(frozen=True, slots=True)
+class HeldAuthors:
+    """A recorded log split at `now`, in which a share of the authors is new: nothing of theirs before it is shown.
+
+    For logs in which no author is new by time. Relevant is what comes from `now` on, of any author.
+    """
+
+    now: int
+    share: float = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +106,9 @@ class LeaveOneOut:
     """
 
     leaky: bool = False
+
+
+Split = Snapshot | Window | Shown | MissingText | NewCategories | SpamRings | Recorded | HeldAuthors | LeaveOneOut
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +146,7 @@ class Task:
     query: Kind
     target: Kind
     source: str = WORLD
-    split: Snapshot | Recorded | LeaveOneOut = Snapshot()
+    split: Split = Snapshot()
     cold: Cold | None = None
     next_only: bool = False
     max_requests: int = 700
@@ -94,6 +165,11 @@ class Task:
         return self.id.rsplit("/", 1)[0]
 
     @property
+    def asked_as(self) -> str:
+        """The family whose requests and luck these are: a robust task asks as the one it is named after."""
+        return self.family.removeprefix(ROBUST)
+
+    @property
     def has_cold_targets(self) -> bool:
         """Whether some targets form a cold bucket (with cold users every target is warm)."""
-        return self.cold is not None and self.cold.entity == self.target
+        return isinstance(self.split, NewCategories) or (self.cold is not None and self.cold.entity == self.target)

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
-from bench.task import Cold, LeaveOneOut, Recorded, Task
+from bench.task import (
+    ON_REQUEST,
+    Cold,
+    HeldAuthors,
+    LeaveOneOut,
+    MissingText,
+    NewCategories,
+    Recorded,
+    Shown,
+    SpamRings,
+    Task,
+    Window,
+)
 from simulator.schema import Kind
 
 HOUR = 3_600
+_BEAUTY_CUT = 1_394_150_400  # 2014-03-07, where 80 % of the interactions lie before
 _FEW = (0, 1, 5, 20)
 _AUTHOR_QUERIES: tuple[tuple[str, str, Kind], ...] = (
     ("u2a", "user -> author", "user"),
@@ -77,6 +90,61 @@ _SIMULATED = [
         max_requests=1_500,
         primary="recall@100",
     ),
+    Task(
+        "publish/n2u@v1",
+        "new note -> users who would engage with it and come within a day",
+        "note",
+        "user",
+        split=Window(),
+        cold=Cold("note", arrived_days_ago=(1.0, 0.0), first_interactions=0),
+        primary="recall@100",
+    ),
+]
+
+_SIMULATED.append(
+    Task(
+        "rank-probe/u2n@v1",
+        "user -> order of notes, as a column of a fixed ranker of impressions that chance made",
+        "user",
+        "note",
+        split=Shown(),
+        max_requests=1_000,
+        ks=(2_000,),
+        primary="gauc",
+    )
+)
+
+# What a method must bear; each wants a fit of its own, so that a run has them only when they are named.
+_ROBUST = [
+    Task(
+        "robust/author-cold/u2a/missing-text@v1",
+        "user -> author: new authors, nothing known of what they did, and half of all texts are missing",
+        "user",
+        "author",
+        split=MissingText(),
+        cold=Cold("author", first_interactions=0),
+        primary="cold_recall@50",
+        tags=(ON_REQUEST,),
+    ),
+    Task(
+        "robust/note-cold/u2n/new-categories@v1",
+        "user -> note: notes of categories that opened after the fit, a week of impressions known",
+        "user",
+        "note",
+        split=NewCategories(),
+        primary="cold_recall@100",
+        tags=(ON_REQUEST,),
+    ),
+    Task(
+        "robust/author-cold/u2a/spam-rings@v1",
+        "user -> author: new authors, their first 5 clicks known, and rings flood the log",
+        "user",
+        "author",
+        split=SpamRings(),
+        cold=Cold("author", first_interactions=5),
+        primary="cold_recall@50",
+        tags=(ON_REQUEST,),
+    ),
 ]
 
 _RECORDED = [
@@ -104,6 +172,30 @@ _RECORDED = [
         tags=("leaky",),
     ),
     Task(
+        "beauty/time-split@v1",
+        "Amazon Beauty 2014, split at 2014-03-07: 326 items are new",
+        "user",
+        "note",
+        source="amazon2014-beauty",
+        split=Recorded(now=_BEAUTY_CUT, positives_from=_BEAUTY_CUT),
+        cold=Cold("note", arrived_days_ago=None, first_interactions=0),
+        max_requests=22_363,
+        ks=(10, 20, 50, 100),
+        primary="cold_recall@50",
+    ),
+    Task(
+        "beauty/held-out-brands@v1",
+        "Amazon Beauty 2014, split at 2014-03-07: user -> brand, one in five shown as if it were new",
+        "user",
+        "author",
+        source="amazon2014-beauty",
+        split=HeldAuthors(now=_BEAUTY_CUT),
+        cold=Cold("author", arrived_days_ago=None, first_interactions=0),
+        max_requests=22_363,
+        ks=(10, 20, 50, 100),
+        primary="cold_recall@20",
+    ),
+    Task(
         "gowalla/lightgcn-split@v1",
         "Gowalla, the split of NGCF and LightGCN",
         "user",
@@ -128,7 +220,7 @@ _RECORDED = [
     ),
 ]
 
-TASKS: dict[str, Task] = {task.id: task for task in [*_SIMULATED, *_RECORDED]}
+TASKS: dict[str, Task] = {task.id: task for task in [*_SIMULATED, *_ROBUST, *_RECORDED]}
 
 
 def find_task(name: str) -> Task:

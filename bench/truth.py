@@ -1,8 +1,9 @@
 """What is relevant to each request, and what the best list would have gained: never seen by a method.
 
 Simulated: relevant is what the query would engage with, drawn from the truth for the whole corpus. The gain of a
-target is the chance of that, counted where the task's targets are cold only for cold ones. Recorded: relevant is what
-was held back, and there is no gain. Shapes: Q requests, T targets, K list length, R relevant entries.
+target is the chance of that, counted where the task's targets are cold only for cold ones, and of users only for those
+who come within the window: the others can not be reached. Recorded: relevant is what was held back, and there is no
+gain. Shapes: Q requests, T targets, K list length, R relevant entries.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from bench.case import Case
 from bench.relevant import Relevant
 from bench.split import Views, entity_of, last_event_of_each_user
-from bench.task import LeaveOneOut, Recorded, Task
+from bench.task import HeldAuthors, LeaveOneOut, Recorded, Task, Window
 from methods.ranking import rank
 from simulator.oracle import Oracle
 from simulator.schema import Kind, Observation, Requests, Slates
@@ -31,7 +32,7 @@ class Truth:
     """What the requests of one task are scored against; all but `relevant` is None for recorded data.
 
     `best_QK` are the gains of the oracle's list. Gains of other lists come from `gain_QT` where the targets are
-    authors, else from the world, given each note's author and age.
+    authors or users, else from the world, given each note's author and age.
     """
 
     relevant: Relevant
@@ -51,12 +52,18 @@ def recorded_truth(case: Case, whole: Observation) -> Truth:
         held_E = last_event_of_each_user(events)
     elif isinstance(task.split, Recorded):
         held_E = events.time_E >= task.split.positives_from
+    elif isinstance(task.split, HeldAuthors):
+        held_E = events.time_E >= task.split.now
     else:
         raise TypeError(f"{task.id}: expected a recorded split, got {task.split}")
     held_E &= np.isin(events.user_E, requests.ids_Q)
     n_targets = whole.catalog.count(task.target)
     target_E = entity_of(task.target, whole)
+    held_E &= target_E >= 0
     pair = np.unique(events.user_E[held_E].astype(np.int64) * n_targets + target_E[held_E])
+    if task.target == "author":  # who buys of a known author again is not asked about it
+        query_S = np.repeat(requests.ids_Q.astype(np.int64), np.diff(requests.seen_start_Q1))
+        pair = np.setdiff1d(pair, query_S * n_targets + requests.seen_S, assume_unique=True)
     query, target = np.divmod(pair, n_targets)
     start_Q1 = np.append(np.searchsorted(query, requests.ids_Q), len(query)).astype(np.int64)
     return Truth(Relevant(start_Q1, target.astype(np.int32)))
@@ -83,10 +90,10 @@ class Chances:
         )
 
 
-def simulated_truth(case: Case, chances: Chances, *, rng: np.random.Generator) -> Truth:
+def simulated_truth(case: Case, chances: Chances, whole: Observation, *, rng: np.random.Generator) -> Truth:
     """Gather what is relevant, and rank the corpus by gain (the oracle) and by chance alone (true affinity)."""
     task, cut, requests = case.task, case.cut, case.requests
-    target_mask_T = gain_mask(task, cut)
+    target_mask_T = gain_mask(task, cut, whole)
     k = max(task.ks)
     parts = []
     for first in range(0, len(requests), BLOCK):
@@ -94,10 +101,12 @@ def simulated_truth(case: Case, chances: Chances, *, rng: np.random.Generator) -
         would_QT = chances.would_QT[first : first + BLOCK]
         block = requests.between(first, first + len(chance_QT))
         would_QT = would_QT & _is_candidate(block, chance_QT.shape[1])
+        if task.target == "user":
+            would_QT &= target_mask_T
         if task.next_only:
             would_QT = _first_in_random_order(would_QT, rng)
         gain_QT = chance_QT * target_mask_T
-        # Cold targets by their gain, then the rest by their chance.
+        # Targets that the task is about by their gain, then the rest by their chance.
         best = rank(np.where(target_mask_T, chance_QT, chance_QT - np.float32(1)), block, k=k)
         parts.append((would_QT, _take(gain_QT, best.ids_QK), best, rank(chance_QT, block, k=k)))
     would, gains, best_lists, natural = zip(*parts, strict=True)
@@ -106,16 +115,19 @@ def simulated_truth(case: Case, chances: Chances, *, rng: np.random.Generator) -
         np.concatenate(gains),
         _join(best_lists),
         _join(natural),
-        chances.chance_QT * target_mask_T if task.target == "author" else None,
+        chances.chance_QT * target_mask_T if task.target != "note" else None,
         cut.index.catalog.notes.author_N,
         cut.index.catalog.notes.born_time_N,
         cut.age_seconds_N,
     )
 
 
-def gain_mask(task: Task, cut: Views) -> NDArray[np.bool_]:
-    """Mark the targets that the task is about."""
+def gain_mask(task: Task, cut: Views, whole: Observation) -> NDArray[np.bool_]:
+    """Mark the targets that the task is about: cold ones, or users who come within the window, else all."""
     n_targets = cut.index.catalog.count(task.target)
+    if task.target == "user" and isinstance(task.split, Window):
+        came_E = whole.events.between(cut.index.now, whole.now).user_E
+        return np.bincount(came_E, minlength=len(whole.catalog.users))[:n_targets] > 0
     if not task.has_cold_targets:
         return np.ones(n_targets, np.bool_)
     mask_T = np.zeros(n_targets, np.bool_)
@@ -131,11 +143,25 @@ def draw_chances(case: Case, spec: WorldSpec, *, seed: int, rng: np.random.Gener
     oracle = Oracle(spec, seed=seed, author_N=notes.author_N, born_time_N=born_N, now=now, age_seconds_N=age_N)
     if asked.query == "author":
         chance_QT, would_QT = _co_engagement(case.cut, asked, oracle, rng)
+    elif asked.query == "note":
+        chance_QT = _by_users(case.cut, asked, oracle)
+        would_QT = rng.random(chance_QT.shape, np.float32) < chance_QT
     else:
         by_kind = oracle.engage_with_notes if asked.target == "note" else oracle.engage_with_authors
         chance_QT = by_kind(asked.ids_Q)
         would_QT = oracle.would(asked.target, asked.ids_Q, chance_QT)
     return Chances(asked.query, asked.target, asked.ids_Q, age_N, chance_QT, would_QT)
+
+
+def _by_users(cut: Views, requests: Requests, oracle: Oracle) -> NDArray[np.float32]:
+    """Return the chance that each user engages with each querying note."""
+    n_users = cut.index.catalog.count("user")
+    chance_QT = np.empty((len(requests), n_users), np.float32)
+    for first in range(0, n_users, BLOCK):
+        user_B = np.arange(first, min(first + BLOCK, n_users), dtype=np.int32)
+        note_BQ = np.broadcast_to(requests.ids_Q, (len(user_B), len(requests)))
+        chance_QT[:, first : first + BLOCK] = oracle.engage_pairs("note", user_B, note_BQ).T
+    return chance_QT
 
 
 def _co_engagement(

@@ -1,63 +1,63 @@
-"""The process in which a method lives: it gets a dataset without truth, fits, answers, and reports by file.
+"""The process in which a method lives: it is handed what a task shows, fits, answers, and reports over a pipe.
 
-Each answer is an npz file and one JSON line over the pipe. The process ends when its parent does.
+Nothing that tells the truth is here, and what else may be reached is given up before any code of the method is
+loaded. What it reports is read by the run as the words of a stranger. The process ends when its parent does.
 """
 
 from __future__ import annotations
 
 import copy
-import json
 import os
+import resource
 import threading
 import traceback
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from multiprocessing import connection, parent_process
 from pathlib import Path
+from typing import Literal
 
 from threadpoolctl import threadpool_limits
 
-from bench.case import Case, Opener, Split
+from bench.answer import Answer, Lists, pack
+from bench.confined import hide
+from bench.handout import Held, Questions, View, ask
 from bench.measure import Clock, Speed, Stopwatch, latency, peak_bytes, recommend_all
-from bench.split import Views
+from bench.record import Measured
 from bench.tasks import find_task
 from methods.base import Budget, Method
 from methods.registry import create
-from simulator.arrays import save_arrays
-from simulator.dataset import read
 from simulator.luck import generator
-from simulator.schema import Kind, Observation
+from simulator.schema import Observation
+
+_NOTHING = Clock(0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """One method on one dataset: the tasks to answer, in order. The keys are hashes and tell no world's seed."""
+    """One method and the tasks to answer, in order. `method_key` is a hash; `scratch` an empty folder of its own."""
 
     method: str
-    dataset: str
     tasks: tuple[str, ...]
-    case_key: int
     method_key: int
+    memory_bytes: float
     scratch: str
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What the worker says of one task: a file of slates and what was measured, or an error."""
+def work(job: Assignment, hidden: tuple[str, ...], desk: connection.Connection, pipe: connection.Connection) -> None:
+    """Answer all tasks of a job, handed out at `desk`; an error in one does not end the others.
 
-    task: str
-    error: str | None = None
-    file: str | None = None
-    measured: dict[str, float] | None = None
-
-
-def work(job: Assignment, pipe: connection.Connection) -> None:
-    """Answer all tasks of a job; an error in one does not end the others."""
+    Nothing below the `hidden` folders can be read here afterwards.
+    """
+    os.setsid()  # so that whatever the method starts can be found, and ended with it
+    confined = hide(Path(job.scratch), job.method, hidden=[Path(path) for path in hidden])
+    del hidden
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    _limit_memory(job.memory_bytes)
     with threadpool_limits(1):
-        whole = read(Path(job.dataset)).observation
-        for answer in _answers(job, whole):
-            pipe.send_bytes(json.dumps(asdict(answer)).encode())
+        pipe.send_bytes(b"")  # from here on time is the method's
+        for answer, ids_QK, cold_only_ids_QK in _answers(job, desk, confined):
+            pipe.send_bytes(pack(answer, ids_QK, cold_only_ids_QK))
     pipe.close()
 
 
@@ -68,69 +68,98 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _answers(job: Assignment, whole: Observation) -> Iterator[Answer]:
-    """Fit when the target or split changes, index when the view changes, and answer every task."""
-    opener = Opener(whole, key=job.case_key)
-    living: _Living | None = None
-    for name in job.tasks:
-        task = find_task(name)
-        try:
-            case = opener.open(task)
-            if living is None or living.fitted_for != (task.target, task.split):
-                living = _fit(case, job)
-            if living.indexed is not case.cut:
-                # A fresh copy of what was fitted: what one view shows must not reach the next.
-                method = copy.deepcopy(living.fitted)
-                with Stopwatch() as watch:
-                    method.index(case.cut.index)
-                living = replace(living, method=method, indexed=case.cut, index_clock=watch.read)
-            yield _answer(living, case, job)
-        except (Exception, SystemExit) as error:  # whatever a method raises is its result
-            yield Answer(name, error=_describe(error))
+def _limit_memory(size: float) -> None:
+    """Let the kernel refuse private memory beyond what is there and `size`: reserved addresses are not counted."""
+    if size == float("inf"):
+        return
+    status = Path("/proc/self/status").read_text()
+    there = next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmData"))
+    resource.setrlimit(resource.RLIMIT_DATA, (there + int(size), there + int(size)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Living:
-    """A method as fitted and, a copy of it, as indexed; and what they were fitted and indexed on."""
+    """A method as fitted and, a copy of it, as indexed."""
 
     fitted: Method
     method: Method
-    fitted_for: tuple[Kind, Split]
     fit_clock: Clock
-    indexed: Views | None = None
-    index_clock: Clock | None = None
+    index_clock: Clock
+    held: Held = "fit"
 
 
-def _fit(case: Case, job: Assignment) -> _Living:
-    method, target = create(job.method), case.task.target
+def _answers(job: Assignment, desk: connection.Connection, confined: bool) -> Iterator[tuple[Answer, Lists, Lists]]:
+    """Fit and index whenever a view is handed out, and answer every task."""
+    living: _Living | None = None
+    for place, name in enumerate(job.tasks):
+        spent = _NOTHING
+        try:
+            given = ask(desk, place, living.held if living is not None else "nothing")
+            while isinstance(given, View):
+                stage, seen = given.stage, given.seen
+                with Stopwatch() as watch:
+                    if stage == "fit":
+                        living = None
+                        living = _fit(seen, name, job)
+                    elif living is not None:
+                        living = replace(living, held="fit")
+                        living = _index(seen, living)
+                spent += watch.read
+                del given, seen
+                with Stopwatch() as watch:
+                    given = ask(desk, place, living.held if living is not None else "nothing")
+                spent += watch.read
+            assert living is not None
+            yield _answer(living, name, given, spent, confined)
+        except (Exception, SystemExit) as error:  # whatever a method raises is its result
+            status: Literal["oom", "failed"] = "oom" if isinstance(error, MemoryError) else "failed"
+            yield Answer(task=name, status=status, error=_describe(error), confined=confined), None, None
+
+
+def _fit(seen: Observation, task: str, job: Assignment) -> _Living:
+    method, target = create(job.method), find_task(task).target
     rng = generator(job.method_key, f"fit/{job.method}/{target}")
     with Stopwatch() as watch:
-        method.fit(case.cut.fit, target=target, rng=rng, budget=Budget())
-    return _Living(method, method, (target, case.task.split), watch.read)
+        method.fit(seen, target=target, rng=rng, budget=Budget())
+    return _Living(method, method, watch.read, _NOTHING)
 
 
-def _answer(living: _Living, case: Case, job: Assignment) -> Answer:
-    method = living.method
-    k = max(case.task.ks)
-    ids_QK, seconds = recommend_all(method, case.requests, k=k)
-    arrays = {"ids_QK": ids_QK}
-    if case.cold_only is not None:
-        arrays["cold_only_ids_QK"], _ = recommend_all(method, case.cold_only, k=k)
-    speed = Speed(len(case.requests) / max(seconds, 1e-9), *latency(method, case.requests, k=k))
-    file = Path(job.scratch) / f"{case.task.id.replace('/', '~')}.npz"
-    save_arrays(file, arrays)
-    index_clock = living.index_clock or Clock(0.0, 0.0)
-    measured = {
-        "fit_seconds": living.fit_clock.wall,
-        "fit_cpu_seconds": living.fit_clock.cpu,
-        "index_seconds": index_clock.wall,
+def _index(seen: Observation, living: _Living) -> _Living:
+    # A fresh copy of what was fitted: what one view shows must not reach the next.
+    method = copy.deepcopy(living.fitted)
+    with Stopwatch() as watch:
+        method.index(seen)
+    return replace(living, method=method, index_clock=watch.read, held="index")
+
+
+def _answer(living: _Living, task: str, given: Questions, spent: Clock, confined: bool) -> tuple[Answer, Lists, Lists]:
+    method, cold_only_ids_QK = living.method, None
+    k = max(find_task(task).ks)
+    with Stopwatch() as watch:
+        ids_QK, seconds = recommend_all(method, given.requests, k=k)
+        if given.cold_only is not None:
+            cold_only_ids_QK, _ = recommend_all(method, given.cold_only, k=k)
+        speed = Speed(len(given.requests) / max(seconds, 1e-9), *latency(method, given.requests, k=k))
+    spent += watch.read
+    measured = Measured(
+        fit_seconds=living.fit_clock.wall,
+        fit_cpu_seconds=living.fit_clock.cpu,
+        index_seconds=living.index_clock.wall,
         **asdict(speed),
-        "peak_bytes": peak_bytes(),
-    }
-    return Answer(case.task.id, file=str(file), measured=measured)
+        peak_bytes=peak_bytes(),
+    )
+    said = Answer(
+        task=task,
+        status="ok",
+        measured=measured,
+        cpu_seconds=spent.cpu,
+        confined=confined,
+        shape=(len(ids_QK), k),
+    )
+    return said, ids_QK, cold_only_ids_QK
 
 
 def _describe(error: BaseException) -> str:
     """Return the error's own words and the innermost place it came from."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__}: {error} ({Path(frame.filename).name}:{frame.lineno})"
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{type(error).__name__}: {error} ({Path(frames[-1].filename).name}:{frames[-1].lineno})"[:2_000]

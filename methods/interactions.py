@@ -16,18 +16,19 @@ from simulator.schema import Kind, Observation, Requests
 Sparse: TypeAlias = "sp.csr_matrix[np.float32]"
 
 FROM_USERS: frozenset[tuple[Kind, Kind]] = frozenset({("user", "note"), ("user", "author")})
+FROM_NOTES: frozenset[tuple[Kind, Kind]] = frozenset({("note", "user")})
 FROM_USERS_AND_AUTHORS: frozenset[tuple[Kind, Kind]] = FROM_USERS | {("author", "author")}
 
 
 def targets_of_events(seen: Observation, *, target: Kind) -> NDArray[np.int32]:
-    """Return the note of each event, or the note's author (-1 where it is not known)."""
+    """Return the note of each event, the note's author (-1 where it is not known), or the user."""
     match target:
         case "note":
             return seen.events.note_E
         case "author":
             return seen.catalog.notes.author_N[seen.events.note_E]
-        case _:
-            raise ValueError(f"target: expected note or author, got {target!r}")
+        case "user":
+            return seen.events.user_E
 
 
 def clicks(seen: Observation, *, target: Kind) -> Sparse:

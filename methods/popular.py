@@ -1,4 +1,4 @@
-"""The most clicked first: in the last days before now, or in all that was seen at the fit.
+"""The most clicked, or the users who clicked most, first: in the last days before now, or in all that the fit saw.
 
 The published protocols' popularity never forgets and never learns after the fit: `ALL_TIME`. T targets, E events.
 """
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from methods.base import Budget, Capabilities
-from methods.interactions import FROM_USERS_AND_AUTHORS, targets_of_events
+from methods.interactions import FROM_NOTES, FROM_USERS_AND_AUTHORS, targets_of_events
 from methods.ranking import rank
 from simulator.schema import DAY_SECONDS, Kind, Observation, Requests, Slates
 
@@ -31,7 +31,7 @@ ALL_TIME = PopularConfig(window_days=math.inf)
 class Popular:
     """Rank candidates by clicks, the same for everybody."""
 
-    capabilities: ClassVar[Capabilities] = Capabilities(FROM_USERS_AND_AUTHORS, cold_targets=False)
+    capabilities: ClassVar[Capabilities] = Capabilities(FROM_USERS_AND_AUTHORS | FROM_NOTES, cold_targets=False)
 
     def __init__(self, config: PopularConfig = PopularConfig()) -> None:
         self.config = config
@@ -55,7 +55,7 @@ class Popular:
 
 
 def clicks_since(seen: Observation, *, target: Kind, window_days: float) -> NDArray[np.float32]:
-    """Return the clicks on each target in [now - window, now)."""
+    """Return the clicks on each target, or of each user, in [now - window, now)."""
     target_E = targets_of_events(seen, target=target)
     rows = seen.events.click_E & (target_E >= 0)
     if math.isfinite(window_days):

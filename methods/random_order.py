@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from methods.base import Budget, Capabilities
-from methods.interactions import FROM_USERS_AND_AUTHORS
+from methods.interactions import FROM_NOTES, FROM_USERS_AND_AUTHORS
 from methods.ranking import rank
 from simulator.schema import Kind, Observation, Requests, Slates
 
@@ -22,7 +22,7 @@ class RandomOrder:
     """Rank candidates at random."""
 
     capabilities: ClassVar[Capabilities] = Capabilities(
-        FROM_USERS_AND_AUTHORS, cold_targets=False, learns_from_interactions=False
+        FROM_USERS_AND_AUTHORS | FROM_NOTES, cold_targets=False, learns_from_interactions=False
     )
 
     def __init__(self, config: RandomOrderConfig = RandomOrderConfig()) -> None:

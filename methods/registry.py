@@ -47,6 +47,8 @@ METHODS: dict[str, str] = {
     "aldi": "methods.aldi:ALDI",
     "look-alike": "methods.look_alike:LookAlike",
     "comirec-sa": "methods.comirec:ComiRec",
+    "audience-author": "methods.audience:AuthorAudience",
+    "audience-content": "methods.audience:ContentAudience",
 }
 
 # Other configs of methods that are there already; a run has them only when they are named.

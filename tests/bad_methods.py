@@ -1,8 +1,6 @@
 """Methods that break the contract, each in one way."""
 
-import gc
 import os
-import sys
 from dataclasses import dataclass
 from typing import cast
 
@@ -151,21 +149,3 @@ class Mutates(Good):
 
     def fit(self, seen: Observation, *, target: Kind, rng: np.random.Generator, budget: Budget) -> None:
         seen.events.click_E[:] = True
-
-
-class Snoops(Good):
-    """Says what it finds of the truth in its process: modules that know it, objects that hold it, words that tell."""
-
-    def fit(self, seen: Observation, *, target: Kind, rng: np.random.Generator, budget: Budget) -> None:
-        modules = [name for name in TELLING_MODULES if name in sys.modules]
-        held = [name for name in map(_type_name, gc.get_objects()) if name in TELLING_TYPES]
-        words = [word for word in (*sys.argv, *os.environ.values()) if "seed" in word.lower()]
-        raise RuntimeError(f"found {modules + held + words}")
-
-
-TELLING_MODULES = ("simulator.oracle", "simulator.world", "simulator.population", "bench.truth", "bench.exam")
-TELLING_TYPES = ("Oracle", "World", "Population", "Exam", "Truth", "WorldSpec", "Source", "Plan")
-
-
-def _type_name(thing: object) -> str:
-    return type(thing).__name__

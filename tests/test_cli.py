@@ -74,6 +74,8 @@ def test_the_help_names_every_layout() -> None:
         (["import", "tabular", "/nowhere.csv", "--out", "x", "--option", "user=u"], "options: item: expected a column"),
         (["report", "/nowhere"], "/nowhere/records.jsonl: expected the records of a run"),
         (["run", "--seeds", "1,1", "--world", "tiny"], "seeds: expected distinct numbers"),
+        (["run", "--world", "tiny", "--cell-seconds", "0"], "seconds: expected more than 0, got 0.0"),
+        (["run", "--world", "tiny", "--cell-memory", "-1"], "memory_bytes: expected more than 0, got -1000000000.0"),
     ],
 )
 def test_what_a_user_can_mend_is_one_line(

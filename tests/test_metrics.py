@@ -282,15 +282,16 @@ def test_every_row_of_the_table_can_be_called_with_what_it_needs(name: str) -> N
     module, _, attribute = row.function.partition(":")
     function = getattr(import_module(module), attribute)
     ids_QK, relevant = padded([[0, 1, 2], [3]]), relevant_of([[1, 5], [3]])
+    aucs = user_aucs(np.array([0, 0, 1], np.int32), np.array([0, 1, 1], np.float32), np.arange(3) > 0)
     needs = {
         "hits": (find_hits(ids_QK, relevant),),
         "bucket": (ids_QK, np.arange(N_TARGETS) < 3),
         "candidates": (np.array([9, 9]), relevant),
         "gain": (np.full((2, K), 0.1, np.float32), np.full((2, K), 0.2, np.float32)),
-        "impressions": (user_aucs(np.array([0, 0, 1], np.int32), np.array([0, 1, 1], np.float32), np.arange(3) > 0),),
+        **dict.fromkeys(("impressions", "unaided", "alone"), (aucs,)),
         "waits": (np.array([0, 3_600]), np.array([400_000, 400_000])),
     }
-    at = {} if row.needs in ("impressions", "waits") else {"k": 3}
+    at = {} if row.needs in ("impressions", "unaided", "alone", "waits") else {"k": 3}
     values = np.atleast_1d(function(*needs[row.needs], **at))
     assert values.shape in {(1,), (2,)}
     # A value of a weighted mean is no metric of its request; the mean is in range.

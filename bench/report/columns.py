@@ -19,6 +19,12 @@ _SECONDARY = {  # metric -> short heading, all at the primary metric's K
     "coverage": "cov",
     "regret": "reg",
 }
+_OF_IMPRESSIONS = {
+    "gauc_unaided": "unaided",
+    "gauc_alone": "alone",
+    "cold_gauc": "cold",
+    "cold_gauc_unaided": "cold unaided",
+}
 ABBREVIATIONS = "R recall, N NDCG, coR cold-only recall, cold share of cold places, cov coverage, reg regret"
 
 
@@ -58,7 +64,7 @@ def columns_of(table: TaskTable) -> tuple[Column, ...]:
         meaning = f"Mean difference to {table.reference} in {primary} over the same requests."
         columns.append(Column(f"Δ {table.reference}", meaning, _difference, False, least))
     names = {"recall@10": "R@10"} | {f"{name}@{k}": f"{short}@{k}" for name, short in _SECONDARY.items()}
-    for name, heading in names.items():
+    for name, heading in (names | _OF_IMPRESSIONS).items():
         if name != primary and any(row.mean(name) is not None for row in table.rows):
             columns.append(_mean_column(name, heading, _least(table, name, 3)))
     return (*columns, *_MEASURED)

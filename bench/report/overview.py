@@ -6,44 +6,77 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from bench.report.few_shot import area, clicks_known
 from bench.report.summary import TaskTable
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """A column: the primary metric of a family, averaged over its settings (j, or age)."""
+    """A column: the primary metric of a family, averaged over its settings (j, or age), or the area under its curve."""
 
     name: str
     metric: str
     n_settings: int
+    is_area: bool = False
+
+    @property
+    def heading(self) -> str:
+        """What the column shows of the family."""
+        return f"area of {self.metric}" if self.is_area else self.metric
+
+    @property
+    def meaning(self) -> str:
+        """How the column is made."""
+        settings = f"{self.n_settings} setting{'' if self.n_settings == 1 else 's'}"
+        return f"area over log(1 + j), {settings}" if self.is_area else f"mean of {settings}"
 
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """Means by method and family; None where a method lacks a setting or a seed, never a mean of what is there."""
+    """Means by method and family, then areas; None where a setting or a seed is missing: no mean of what is left."""
 
     families: tuple[Family, ...]
     rows: tuple[tuple[str, tuple[float | None, ...]], ...]
 
 
 def overview(tables: Sequence[TaskTable]) -> Overview:
-    """Return the overview of the ranked tables, methods by their mean share of each column's best."""
+    """Return the overview of the ranked tables, methods by their mean share of each mean's best."""
     groups: dict[tuple[str, str], list[TaskTable]] = {}
     for table in tables:
         if table.ranked:
             groups.setdefault((table.task.family, table.source), []).append(table)
     families = [Family(name, own[0].task.primary, len(own)) for (name, _), own in groups.items()]
     methods = list(dict.fromkeys(row.method for own in groups.values() for table in own for row in table.rows))
+    curves = [own for own in groups.values() if len(own) > 1 and all(_known(table) is not None for table in own)]
+    areas = [Family(own[0].task.family, own[0].task.primary, len(own), True) for own in curves]
     rows = [(method, tuple(_mean(method, own) for own in groups.values())) for method in methods]
     best = [max((cells[c] or 0.0 for _, cells in rows), default=0.0) for c in range(len(families))]
 
     def share(row: tuple[str, tuple[float | None, ...]]) -> float:
         return fmean((cell or 0.0) / top if top else 0.0 for cell, top in zip(row[1], best, strict=True))
 
-    return Overview(tuple(families), tuple(sorted(rows, key=lambda row: (-share(row), row[0]))))
+    ordered = sorted(rows, key=lambda row: (-share(row), row[0]))
+    with_areas = [(method, (*cells, *(_area(method, own) for own in curves))) for method, cells in ordered]
+    return Overview((*families, *areas), tuple(with_areas))
+
+
+def _known(table: TaskTable) -> int | None:
+    return clicks_known(table.task.id)
 
 
 def _mean(method: str, tables: Sequence[TaskTable]) -> float | None:
+    values = _values(method, tables)
+    return None if values is None else fmean(values)
+
+
+def _area(method: str, tables: Sequence[TaskTable]) -> float | None:
+    values = _values(method, tables)
+    known = [j for table in tables if (j := _known(table)) is not None]
+    return None if values is None else area(dict(zip(known, values, strict=True)))
+
+
+def _values(method: str, tables: Sequence[TaskTable]) -> list[float] | None:
+    """Return the primary metric in each setting, None where one is missing or of fewer seeds."""
     values = []
     for table in tables:
         row = next((row for row in table.rows if row.method == method), None)
@@ -51,4 +84,4 @@ def _mean(method: str, tables: Sequence[TaskTable]) -> float | None:
         if value is None:
             return None
         values.append(value)
-    return fmean(values)
+    return values

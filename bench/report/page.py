@@ -73,7 +73,7 @@ def _facts(run: Run) -> dict[str, str]:
     seeds = ", ".join(str(seed) for seed in sorted({record.seed for record in records}))
     machines = sorted({f"{r.machine.cpu}, {r.machine.cores} cores, Python {r.machine.python}" for r in records})
     packages = sorted({f"{name} {version}" for r in records for name, version in r.machine.packages.items()})
-    n_failed = sum(record.status == "failed" for record in records)
+    n_failed = sum(record.status != "ok" for record in records)
     cells = f"{len(records):,} (task, method, seed)" + (f", {n_failed} of them failed" if n_failed else "")
     if run.n_superseded:
         cells += f"; {run.n_superseded} older records left out"
@@ -132,6 +132,8 @@ def _metrics(tables: Sequence[TaskTable]) -> dict[str, MetricRow]:
 
 def _chance(table: TaskTable) -> float | None:
     """Return what a random list would expect of the primary metric."""
+    if "recall" not in table.task.primary:
+        return None
     name = table.task.primary.replace("recall", "chance")
     return next((row.mean(name) for row in table.rows if name in row.metrics), None)
 

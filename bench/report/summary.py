@@ -180,7 +180,7 @@ def _over_requests(values: Sequence[MetricValue]) -> Interval:
 
 
 def _failures(records: Sequence[ResultRecord]) -> tuple[Failure, ...]:
-    failed = sorted((r for r in records if r.status == "failed"), key=lambda record: (record.method, record.seed))
+    failed = sorted((r for r in records if r.status != "ok"), key=lambda record: (record.method, record.seed))
     return tuple(Failure(r.task, r.source, r.method, r.seed, _first_line(r.error)) for r in failed)
 
 

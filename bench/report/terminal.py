@@ -36,11 +36,12 @@ def render(tables: Sequence[TaskTable], *, width: int = WIDTH) -> RenderableType
 def _overview(seen: Overview) -> list[RenderableType]:
     """Return the table to read first; it comes last, where a terminal stops."""
     title = Text("all families", style="bold")
-    title.append("  the primary metric of each, averaged over its settings; - where something is missing", "not bold")
+    title.append("  the primary metric of each, averaged over its settings, and the area under its curve", "not bold")
+    title.append("\nover log(1 + j), j clicks known, divided by its span; - where something is missing", "not bold")
     out = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="underline")
     out.add_column("method", overflow="fold", min_width=12)
     for family in seen.families:
-        out.add_column(f"{family.name}\n{family.metric}", justify="right", overflow="fold")
+        out.add_column(f"{family.name}\n{family.heading}", justify="right", overflow="fold")
     for method, cells in seen.rows:
         out.add_row(method, *("-" if cell is None else f"{cell:.4f}" for cell in cells))
     return [title, out]
