@@ -142,7 +142,7 @@ def test_most_of_what_comes_days_after_one_slate_is_the_same_when_it_is_passed_b
 
 
 # Measured: 0.92 to 1, 0.96 in the mean, in the feed; 0.77 to 1, 0.87 in the mean, in video, with ten times its clicks.
-# Most of the rest goes by item-cf: a click more moves all later clickers of its author by one place of their ring.
+# Most of what differs goes by item-cf: a click more moves all later clickers of its author by one place of their ring.
 @pytest.mark.parametrize(("name", "least", "mean"), [("tiny", 0.85, 0.92), ("tiny-video", 0.7, 0.8)])
 def test_most_of_what_comes_days_after_one_slate_is_the_same_when_it_is_clicked(
     name: str, least: float, mean: float
