@@ -5,10 +5,11 @@ Shapes: Q requests, K list length, T targets.
 
 from __future__ import annotations
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.metrics import Relevant, contains
+from bench.relevant import Relevant, contains
 from simulator.schema import Requests, Slates
 
 
@@ -23,13 +24,13 @@ class SlateError(ValueError):
 def check_slates(slates: Slates | NDArray[np.int32], requests: Requests, *, k: int, n_targets: int) -> None:
     """Raise SlateError at the first rule that the slates break; bare ids count as slates of equal scores."""
     if not isinstance(slates, Slates):
-        slates = Slates(slates, np.zeros(slates.shape, np.float32))
+        slates = Slates(slates, np.broadcast_to(np.float32(0), slates.shape))
     ids_QK = slates.ids_QK
     if ids_QK.shape != (len(requests), k):
         raise SlateError("Slates.ids", f"shape ({len(requests)}, {k})", f"{ids_QK.shape}")
     _refuse(ids_QK >= n_targets, ids_QK, f"ids < {n_targets}")
     _refuse(_is_no_candidate(ids_QK, requests, n_targets), ids_QK, "ids among the candidates of the request")
-    _refuse(_is_repeated(ids_QK), ids_QK, "distinct ids within a request")
+    _refuse(_is_repeated(ids_QK, n_targets), ids_QK, "distinct ids within a request")
     seen = Relevant(requests.seen_start_Q1, requests.seen_S)
     _refuse(contains(ids_QK, seen), ids_QK, "ids that the request has not seen")
     check_scores(slates)
@@ -43,17 +44,22 @@ def _is_no_candidate(ids_QK: NDArray[np.int32], requests: Requests, n_targets: i
     return outside_T1[ids_QK]
 
 
-def _is_repeated(ids_QK: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """Mark later copies of an id within a row, and nothing where no row has any: the order is needed only then."""
-    sorted_QK = np.sort(ids_QK, axis=1)
-    if not bool(((sorted_QK[:, 1:] == sorted_QK[:, :-1]) & (sorted_QK[:, 1:] >= 0)).any()):
-        return np.zeros(ids_QK.shape, np.bool_)
-    order_QK = np.argsort(ids_QK, axis=1, kind="stable")
-    same_QK = np.zeros(ids_QK.shape, np.bool_)
-    same_QK[:, 1:] = (sorted_QK[:, 1:] == sorted_QK[:, :-1]) & (sorted_QK[:, 1:] >= 0)
-    repeated_QK = np.zeros(ids_QK.shape, np.bool_)
-    np.put_along_axis(repeated_QK, order_QK, same_QK, axis=1)
+def _is_repeated(ids_QK: NDArray[np.int32], n_targets: int) -> NDArray[np.bool_]:
+    """Mark later copies of an id within a row."""
+    repeated_QK = np.empty(ids_QK.shape, np.bool_)
+    _mark_repeated(ids_QK, np.full(n_targets, -1, np.int64), repeated_QK)
     return repeated_QK
+
+
+@numba.njit(cache=True)
+def _mark_repeated(ids_QK: NDArray[np.int32], last_row_T: NDArray[np.int64], repeated_QK: NDArray[np.bool_]) -> None:
+    """Keep the last row that each target was met in: met there again, it is a copy."""
+    for q in range(len(ids_QK)):
+        for k in range(ids_QK.shape[1]):
+            i = ids_QK[q, k]
+            repeated_QK[q, k] = i >= 0 and last_row_T[i] == q
+            if i >= 0:
+                last_row_T[i] = q
 
 
 def _refuse(bad_QK: NDArray[np.bool_], ids_QK: NDArray[np.int32], expected: str) -> None:

@@ -15,10 +15,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from bench.evidence import parity, tune
 from bench.experiments import guarantee
 from bench.experiments import render as render_experiment
 from bench.folder import BusyError, RunFolder
 from bench.importers import IMPORTERS, import_dataset
+from bench.latency.command import latency
 from bench.plan import DEFAULT_METHODS, TRUTHS, Plan
 from bench.progress import telling
 from bench.readings.making import read_dataset, read_world
@@ -41,6 +43,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 _out, _err = Console(), Console(stderr=True)
+
+app.command()(tune)
+app.command()(latency)
+app.command()(parity)
 
 WORLD_HELP = f"One of {', '.join(WORLDS)}; settings may follow: small:text_alignment=0,days=20."
 Out = Annotated[Path, typer.Option(help="Folder to write; for a dataset it must not exist yet.")]

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.case import Case
-from bench.metrics import Relevant
+from bench.relevant import Relevant
+from bench.split import entity_of
 from bench.truth import Truth
 from simulator.arrays import load_arrays, save_arrays
 from simulator.schema import Requests, Slates
@@ -23,12 +24,13 @@ _OPTIONAL = ("best_QK", "gain_QT", "author_N", "born_time_N", "age_seconds_N")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Exam:
-    """Requests, cold bucket and truth of a task."""
+    """Requests, cold bucket and truth of a task; `known_T` is how many clicks on each target a method is shown."""
 
     requests: Requests
     cold_only: Requests | None
     n_targets: int
     cold_T: NDArray[np.bool_]
+    known_T: NDArray[np.int64]
     truth: Truth
 
 
@@ -38,7 +40,10 @@ def exam_of(case: Case, truth: Truth) -> Exam:
     cold_T = np.zeros(n_targets, np.bool_)
     if case.task.has_cold_targets:
         cold_T[case.cut.cold_ids] = True
-    return Exam(case.requests, case.cold_only, n_targets, cold_T, truth)
+    shown = case.cut.index
+    clicked_E = entity_of(case.task.target, shown)[shown.events.click_E]
+    known_T = np.bincount(clicked_E[clicked_E >= 0], minlength=n_targets)
+    return Exam(case.requests, case.cold_only, n_targets, cold_T, known_T, truth)
 
 
 def save(exam: Exam, path: Path) -> None:
@@ -52,6 +57,7 @@ def save(exam: Exam, path: Path) -> None:
         "seen_start_Q1": r.seen_start_Q1,
         "seen_S": r.seen_S,
         "cold_T": exam.cold_T,
+        "known_T": exam.known_T,
         "relevant_start_Q1": truth.relevant.start_Q1,
         "relevant_R": truth.relevant.ids_R,
     }
@@ -88,4 +94,5 @@ def load(path: Path) -> Exam:
         **{name: arrays.get(name) for name in _OPTIONAL},
     )
     cold_only = requests(arrays["cold_only_C"]) if "cold_only_C" in arrays else None
-    return Exam(requests(arrays["candidates_C"]), cold_only, len(arrays["cold_T"]), arrays["cold_T"], truth)
+    cold_T, known_T = arrays["cold_T"], arrays["known_T"]
+    return Exam(requests(arrays["candidates_C"]), cold_only, len(cold_T), cold_T, known_T, truth)

@@ -12,7 +12,8 @@ from simulator.sources import digest_of
 # What decides a world's data; what decides the question and its answers; what decides the score.
 WORLD_CODE = ("simulator",)
 EXAM_CODE = ("simulator", "bench.ask", "bench.case", "bench.split", "bench.truth", "bench.exam")
-SCORE_CODE = (*EXAM_CODE, "bench.metrics", "bench.score", "methods.ranking")
+_MEASURES = tuple(f"bench.{name}" for name in ("exposure", "gauc", "metrics", "ratios", "relevant", "score"))
+SCORE_CODE = (*EXAM_CODE, *_MEASURES, "bench.readings.concentration", "methods.ranking")
 _IMPORT = re.compile(r"^\s*(?:from|import) ([\w.]+)", re.MULTILINE)
 
 

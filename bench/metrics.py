@@ -1,142 +1,85 @@
-"""Score ranked lists: pure functions, one value per request, NaN where undefined, nothing rounded.
+"""Score ranked lists: pure functions, one value per request, NaN where undefined, nothing rounded; and their table.
 
-A list holds distinct target ids, best first, -1 pads on the right; `@k` looks at its first k places.
-Shapes: Q requests, K list length, R relevant entries, T targets.
+A list holds distinct target ids, best first, -1 pads on the right; `@k` looks at its first k places. `METRICS` names
+every metric of the benchmark, those of other modules too.
+Shapes: Q requests, K list length.
 Reference: Järvelin & Kekäläinen 2002, doi:10.1145/582415.582418 (NDCG); trec_eval computes the same recall and NDCG.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.schema.checks import SchemaError, check_column
+from bench.ratios import linearised, ratios
+from bench.relevant import Hits, Relevant, contains, find_hits
 
-_CELLS = 1 << 22  # of the membership table that is filled at a time: 4 MB, so that it stays in cache
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Relevant:
-    """The targets relevant to request q: `ids_R[start_Q1[q]:start_Q1[q + 1]]`, strictly ascending."""
-
-    start_Q1: NDArray[np.int64]
-    ids_R: NDArray[np.int32]
-
-    def __post_init__(self) -> None:
-        check_column("Relevant.start", self.start_Q1, "int64", max(len(self.start_Q1), 1))
-        if self.start_Q1[0] != 0 or bool((np.diff(self.start_Q1) < 0).any()):
-            raise SchemaError("Relevant.start", "non-decreasing offsets from 0", self.start_Q1)
-        check_column("Relevant.ids", self.ids_R, "int32", int(self.start_Q1[-1]))
-        if bool((self.ids_R < 0).any()):
-            raise SchemaError("Relevant.ids", "ids >= 0", int(self.ids_R.min()))
-        descents = np.flatnonzero(np.diff(self.ids_R) <= 0) + 1
-        if not bool(np.isin(descents, self.start_Q1).all()):
-            raise SchemaError("Relevant.ids", "strictly ascending ids within a request", "another order")
-
-    def __len__(self) -> int:
-        return len(self.start_Q1) - 1
-
-    @property
-    def count_Q(self) -> NDArray[np.int64]:
-        """How many targets are relevant to each request."""
-        return np.diff(self.start_Q1)
-
-
-def contains(ids_QK: NDArray[np.int32], sets: Relevant) -> NDArray[np.bool_]:
-    """Mark the listed ids that are in their request's set; pads never are.
-
-    A block of requests shares one dense membership table, of which only the entries that were set are cleared:
-    gathering from it is several times faster than a binary search for each listed id.
-    """
-    if len(ids_QK) != len(sets):
-        raise ValueError(f"ids: expected {len(sets)} requests, got {len(ids_QK)}")
-    n_targets = 1 + max(int(ids_QK.max(initial=0)), int(sets.ids_R.max(initial=0)))
-    block = max(1, _CELLS // n_targets)
-    table_BT = np.zeros((min(block, len(sets)), n_targets), np.bool_)
-    count_Q = sets.count_Q
-    found_QK = np.empty(ids_QK.shape, np.bool_)
-    for first in range(0, len(sets), block):
-        ids_BK = ids_QK[first : first + block]
-        last = first + len(ids_BK)
-        row_R = np.repeat(np.arange(len(ids_BK)), count_Q[first:last])
-        ids_R = sets.ids_R[sets.start_Q1[first] : sets.start_Q1[last]]
-        table_BT[row_R, ids_R] = True
-        found_QK[first:last] = table_BT[np.arange(len(ids_BK))[:, None], ids_BK] & (ids_BK >= 0)
-        table_BT[row_R, ids_R] = False
-    return found_QK
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Hits:
-    """Which places of the lists hold something relevant, and how much is relevant: found once, read by every metric."""
-
-    hits_QK: NDArray[np.bool_]
-    count_Q: NDArray[np.int64]
-
-
-def find_hits(ids_QK: NDArray[np.int32], relevant: Relevant) -> Hits:
-    """Mark the places of the lists that hold something relevant."""
-    return Hits(contains(ids_QK, relevant), relevant.count_Q)
+__all__ = ["METRICS", "Hits", "MetricRow", "Relevant", "contains", "find_hits"]
 
 
 def recall_of(hits: Hits, *, k: int) -> NDArray[np.float64]:
-    """Return |L[:k] ∩ G| / |G|; undefined without anything relevant. The ceiling is min(k, |G|) / |G|."""
-    return _ratio(hits.hits_QK[:, :k].sum(axis=1), hits.count_Q)
+    """Return |L[:k] ∩ G| / |G|; undefined without anything relevant."""
+    return ratios(_found(hits, k), hits.count_Q)
+
+
+def recall_capped_of(hits: Hits, *, k: int) -> NDArray[np.float64]:
+    """Return |L[:k] ∩ G| / min(k, |G|): what some libraries call recall; undefined where recall is."""
+    return ratios(_found(hits, k), np.minimum(k, hits.count_Q))
+
+
+def recall_micro_of(hits: Hits, *, k: int) -> NDArray[np.float64]:
+    """Return a value a request whose plain mean is sum |L[:k] ∩ G| / sum |G|; see `linearised`."""
+    return linearised(recall_of(hits, k=k), hits.count_Q)
+
+
+def ceiling_of(hits: Hits, *, k: int) -> NDArray[np.float64]:
+    """Return min(k, |G|) / |G|, the recall of a perfect list."""
+    return ratios(np.minimum(k, hits.count_Q), hits.count_Q)
 
 
 def ndcg_of(hits: Hits, *, k: int) -> NDArray[np.float64]:
     """Return binary NDCG: sum of 1 / log2(r + 1) over hits at rank r <= k, over the best such sum."""
-    hits_QK = hits.hits_QK[:, :k]
     discount_K = 1.0 / np.log2(np.arange(2, k + 2))
     ideal_K1 = np.append(0.0, np.cumsum(discount_K))
-    return _ratio(hits_QK @ discount_K[: hits_QK.shape[1]], ideal_K1[np.minimum(k, hits.count_Q)])
+    return ratios(hits.sum_of(discount_K), ideal_K1[np.minimum(k, hits.count_Q)])
+
+
+def _found(hits: Hits, k: int) -> NDArray[np.float64]:
+    return hits.sum_of(np.ones(k))
 
 
 def recall(ids_QK: NDArray[np.int32], relevant: Relevant, *, k: int) -> NDArray[np.float64]:
     """Return the recall of lists; see `recall_of`."""
-    return recall_of(find_hits(ids_QK[:, :k], relevant), k=k)
+    return recall_of(find_hits(ids_QK, relevant), k=k)
 
 
 def ndcg(ids_QK: NDArray[np.int32], relevant: Relevant, *, k: int) -> NDArray[np.float64]:
     """Return the NDCG of lists; see `ndcg_of`."""
-    return ndcg_of(find_hits(ids_QK[:, :k], relevant), k=k)
+    return ndcg_of(find_hits(ids_QK, relevant), k=k)
 
 
 def chance(n_candidates_Q: NDArray[np.int64], relevant: Relevant, *, k: int) -> NDArray[np.float64]:
     """Return the expected recall of a random list, min(k, C) / C; undefined where recall is."""
-    expected_Q = _ratio(np.minimum(k, n_candidates_Q), n_candidates_Q)
+    expected_Q = ratios(np.minimum(k, n_candidates_Q), n_candidates_Q)
     return np.where(relevant.count_Q > 0, expected_Q, np.nan)
-
-
-def exposure_share(ids_QK: NDArray[np.int32], bucket_T: NDArray[np.bool_], *, k: int) -> NDArray[np.float64]:
-    """Return the share of the filled places that the bucket holds; undefined for an empty list."""
-    ids_QK = ids_QK[:, :k]
-    filled_QK = ids_QK >= 0
-    return _ratio((bucket_T[ids_QK] & filled_QK).sum(axis=1), filled_QK.sum(axis=1))
-
-
-def coverage(ids_QK: NDArray[np.int32], bucket_T: NDArray[np.bool_], *, k: int) -> float:
-    """Return the share of the bucket that is in at least one list; undefined for an empty bucket."""
-    ids = ids_QK[:, :k].ravel()
-    shown_T = np.zeros(len(bucket_T), np.bool_)
-    shown_T[ids[ids >= 0]] = True
-    size = int(bucket_T.sum())
-    return float((shown_T & bucket_T).sum() / size) if size else float("nan")
 
 
 def regret(gain_QK: NDArray[np.float32], best_QK: NDArray[np.float32], *, k: int) -> NDArray[np.float64]:
     """Return 1 - sum gain[:k] / sum best[:k]: what the list loses of the oracle's true expected gain."""
     gained_Q = gain_QK[:, :k].sum(axis=1, dtype=np.float64)
-    return 1.0 - _ratio(gained_Q, best_QK[:, :k].sum(axis=1, dtype=np.float64))
+    return 1.0 - ratios(gained_Q, best_QK[:, :k].sum(axis=1, dtype=np.float64))
 
 
-def _ratio(part_Q: NDArray[Any], whole_Q: NDArray[Any]) -> NDArray[np.float64]:
-    out_Q = np.full(len(whole_Q), np.nan)
-    np.divide(part_Q, whole_Q, out=out_Q, where=whole_Q > 0)
-    return out_Q
+# Targets by how many clicks on them a method was shown: bucket -> the half-open range.
+KNOWN: dict[str, tuple[int, float]] = {
+    "known-0": (0, 1),
+    "known-1": (1, 5),
+    "known-5": (5, 20),
+    "known-20": (20, float("inf")),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,13 +87,15 @@ class MetricRow:
     """A metric: its function, the lists and targets it looks at, its inputs before `k`, and how to read it.
 
     `on`: "all" is every target; "cold" restricts relevant and bucket to cold targets while lists stay full-corpus;
-    "cold-only" does so on lists made among cold candidates only. `needs`: "hits" is (hits,), "bucket" is (lists,
-    bucket), "candidates" is (candidate counts, relevant), "gain" is (gains of the list, gains of the oracle's list).
+    "cold-only" does so on lists made among cold candidates only; one of `KNOWN` restricts relevant and bucket to the
+    targets of that range. `needs`: "hits" is (hits,), "bucket" is (lists, bucket), "candidates" is (candidate counts,
+    relevant), "gain" is (gains of the list, gains of the oracle's list). Two kinds are of no list and have no `k`:
+    "impressions" is (user_aucs,), "waits" is (seconds to the m-th impression, ages in seconds), for each note.
     """
 
     function: str
-    on: Literal["all", "cold", "cold-only"]
-    needs: Literal["hits", "bucket", "candidates", "gain"]
+    on: Literal["all", "cold", "cold-only", "known-0", "known-1", "known-5", "known-20"]
+    needs: Literal["hits", "bucket", "candidates", "gain", "impressions", "waits"]
     direction: Literal["higher", "lower"]
     unit: str
     reference: str
@@ -159,6 +104,9 @@ class MetricRow:
 
 _TREC = "trec_eval recall.k"
 _NDCG = "doi:10.1145/582415.582418"
+_DIN = "doi:10.1145/3219819.3219823"
+_AUC = "doi:10.1016/j.patrec.2005.10.010"
+_KM = "doi:10.1186/1471-2288-13-152"
 _HERE = "defined here"
 _SHARE = "share"
 
@@ -170,6 +118,15 @@ METRICS: dict[str, MetricRow] = {
     "ndcg": MetricRow(
         "bench.metrics:ndcg_of", "all", "hits", "higher", _SHARE, _NDCG,
         "Recall that counts a hit the more the higher it stands, relative to the best possible order."),
+    "recall_capped": MetricRow(
+        "bench.metrics:recall_capped_of", "all", "hits", "higher", _SHARE, "LensKit Recall",
+        "Hits over the lesser of K and what is relevant: another definition that goes by the name of recall."),
+    "recall_micro": MetricRow(
+        "bench.metrics:recall_micro_of", "all", "hits", "higher", _SHARE, "doi:10.1017/CBO9780511809071",
+        "Hits of all requests over all that is relevant to any: requests with more of it weigh more."),
+    "ceiling": MetricRow(
+        "bench.metrics:ceiling_of", "all", "hits", "higher", _SHARE, _HERE,
+        "The recall of a perfect list: below 1 where more is relevant than a list has places."),
     "chance": MetricRow(
         "bench.metrics:chance", "all", "candidates", "higher", _SHARE, _HERE,
         "What a random list would expect as recall: K over the number of candidates."),
@@ -179,6 +136,12 @@ METRICS: dict[str, MetricRow] = {
     "cold_ndcg": MetricRow(
         "bench.metrics:ndcg_of", "cold", "hits", "higher", _SHARE, _NDCG,
         "NDCG where only cold targets count as relevant, in competition with the full corpus."),
+    "cold_recall_capped": MetricRow(
+        "bench.metrics:recall_capped_of", "cold", "hits", "higher", _SHARE, "LensKit Recall",
+        "Cold hits over the lesser of K and the relevant cold targets, in competition with the full corpus."),
+    "cold_ceiling": MetricRow(
+        "bench.metrics:ceiling_of", "cold", "hits", "higher", _SHARE, _HERE,
+        "The cold recall of a perfect list."),
     "cold_chance": MetricRow(
         "bench.metrics:chance", "cold", "candidates", "higher", _SHARE, _HERE,
         "What a random list would expect as cold recall, on the requests that have a relevant cold target."),
@@ -192,16 +155,58 @@ METRICS: dict[str, MetricRow] = {
         "bench.metrics:chance", "cold-only", "candidates", "higher", _SHARE, _HERE,
         "What a random list would expect as recall among cold candidates only."),
     "cold_share": MetricRow(
-        "bench.metrics:exposure_share", "cold", "bucket", "higher", _SHARE, _HERE,
+        "bench.exposure:exposure_share", "cold", "bucket", "higher", _SHARE, _HERE,
         "Share of the first K places that cold targets get."),
     "coverage": MetricRow(
-        "bench.metrics:coverage", "all", "bucket", "higher", _SHARE, _HERE,
+        "bench.exposure:coverage", "all", "bucket", "higher", _SHARE, _HERE,
         "Share of all candidates that stand in at least one list: one number for all requests together."),
     "cold_coverage": MetricRow(
-        "bench.metrics:coverage", "cold", "bucket", "higher", _SHARE, _HERE,
+        "bench.exposure:coverage", "cold", "bucket", "higher", _SHARE, _HERE,
         "Share of the cold targets that stand in at least one list."),
+    "gini": MetricRow(
+        "bench.exposure:exposure_gini", "all", "bucket", "lower", "", _HERE,
+        "How unevenly the first K places fall on the candidates: Gini, 0 as of random lists, 1 all on one."),
+    "cold_gini": MetricRow(
+        "bench.exposure:exposure_gini", "cold", "bucket", "lower", "", _HERE,
+        "How unevenly the places that cold targets get fall on them: Gini, 0 as of random lists, 1 all on one."),
     "regret": MetricRow(
         "bench.metrics:regret", "all", "gain", "lower", _SHARE, _HERE,
         "Share of the oracle's true expected gain that the first K lose; in cold tasks only cold targets gain."),
+    "recall_known_0": MetricRow(
+        "bench.metrics:recall_of", "known-0", "hits", "higher", _SHARE, _TREC,
+        "Recall where only targets count on which the method was shown no click; lists are full-corpus."),
+    "recall_known_1": MetricRow(
+        "bench.metrics:recall_of", "known-1", "hits", "higher", _SHARE, _TREC,
+        "Recall where only targets count on which the method was shown 1 to 4 clicks."),
+    "recall_known_5": MetricRow(
+        "bench.metrics:recall_of", "known-5", "hits", "higher", _SHARE, _TREC,
+        "Recall where only targets count on which the method was shown 5 to 19 clicks."),
+    "recall_known_20": MetricRow(
+        "bench.metrics:recall_of", "known-20", "hits", "higher", _SHARE, _TREC,
+        "Recall where only targets count on which the method was shown 20 clicks or more."),
+    "share_known_0": MetricRow(
+        "bench.exposure:exposure_share", "known-0", "bucket", "higher", _SHARE, _HERE,
+        "Share of the first K places that go to targets on which the method was shown no click."),
+    "gauc": MetricRow(
+        "bench.gauc:gauc", "all", "impressions", "higher", _SHARE, _DIN,
+        "AUC within each user's impressions, weighted by their number, over users with both classes."),
+    "gauc_user": MetricRow(
+        "bench.gauc:gauc_user", "all", "impressions", "higher", _SHARE, _AUC,
+        "AUC within each user's impressions, each user with both classes counting once."),
+    "gauc_pos": MetricRow(
+        "bench.gauc:gauc_pos", "all", "impressions", "higher", _SHARE, _AUC,
+        "AUC within each user's impressions, weighted by positives, over users with both classes."),
+    "gauc_users": MetricRow(
+        "bench.gauc:gauc_users", "all", "impressions", "higher", _SHARE, _HERE,
+        "Share of users that have both classes: those that GAUC is over."),
+    "gauc_impressions": MetricRow(
+        "bench.gauc:gauc_impressions", "all", "impressions", "higher", _SHARE, _HERE,
+        "Share of impressions that users with both classes have: those that GAUC is over."),
+    "auc": MetricRow(
+        "bench.gauc:auc", "all", "impressions", "higher", _SHARE, _AUC,
+        "AUC over all impressions as if one user had seen them."),
+    "hours_to": MetricRow(
+        "bench.exposure:hours_to", "all", "waits", "lower", "h", _KM,
+        "Hours from a note's birth to its m-th impression, at most 72; notes younger than that are left out."),
 }
 # fmt: on

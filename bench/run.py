@@ -40,7 +40,7 @@ def run(plan: Plan, out: Path, *, n_workers: int, data: Path | None, tell: Tell)
     folder = RunFolder(out)
     with locked(folder):
         repair(folder.records)
-        sources = {(name, seed): _source(plan, folder, data, name, seed) for name, seed in _wanted(plan)}
+        sources = {(name, seed): source_of(plan, folder, data, name, seed) for name, seed in _wanted(plan)}
         _make_datasets(list(sources.values()), n_workers, tell)
         cells = _cells(plan, sources)
         if not cells:
@@ -61,7 +61,8 @@ def _wanted(plan: Plan) -> list[tuple[str, int]]:
     return [(name, seed) for name in names for seed in plan.seeds]
 
 
-def _source(plan: Plan, folder: RunFolder, data: Path | None, name: str, seed: int) -> Source:
+def source_of(plan: Plan, folder: RunFolder, data: Path | None, name: str, seed: int) -> Source:
+    """Return where the data of a world or a recorded dataset lies in the folder of a run."""
     if name == WORLD:
         # Methods are told where their dataset lies: its name must not tell them the seed.
         made_by = f"{find_world(plan.world)}/{code_hash(WORLD_CODE)}"
@@ -70,6 +71,16 @@ def _source(plan: Plan, folder: RunFolder, data: Path | None, name: str, seed: i
     if data is None or not (data / name).is_dir():
         raise ValueError(f"data: expected a folder with {name}, got {data} (set COLDRECALL_DATA or --data)")
     return Source(name, str(folder.datasets / name), layout=RECORDED[name], recorded_at=str(data / name))
+
+
+def case_key_of(source: Source) -> int:
+    """Return the key of a source's requests; recorded data asks the same whatever the seed."""
+    return int(stream(source.seed or 0, f"case/{source.world or source.name}"))
+
+
+def method_key_of(seed: int) -> int:
+    """Return the key of a method's own luck."""
+    return int(stream(seed, "method"))
 
 
 def _make_datasets(sources: Sequence[Source], n_workers: int, tell: Tell) -> None:
@@ -169,14 +180,13 @@ def _jobs(groups: Mapping[str, _Group], folder: RunFolder) -> list[Job]:
     workers = []
     for name, group in groups.items():
         source = group.source
-        # Recorded data asks the same requests whatever the seed.
-        case_key = int(stream(source.seed or 0, f"case/{source.world or source.name}"))
+        case_key = case_key_of(source)
         exam_job, tasks = _exam_job(source), {task for g in groups.values() if g.source == source for task in g.cells}
         args = (source, tuple(sorted(tasks)), str(folder.exams), case_key)
         exams[exam_job] = Job(exam_job, make_exams, args)
         if group.method not in TRUTHS:
             ordered = tuple(task.id for task in opening_order([find_task(task) for task in group.cells]))
-            method_key = int(stream(group.seed, "method"))
+            method_key = method_key_of(group.seed)
             scratch = str(folder.scratch(name))
             assignment = Assignment(group.method, source.folder, ordered, case_key, method_key, scratch)
             workers.append(Job(name, work, (assignment,), frozenset([exam_job])))

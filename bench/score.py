@@ -5,6 +5,7 @@ Shapes: Q requests, K list length, T targets.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
 from typing import Any
@@ -14,7 +15,9 @@ from numpy.typing import NDArray
 
 from bench.check import check_slates
 from bench.exam import Exam
-from bench.metrics import METRICS, Hits, MetricRow, Relevant, find_hits
+from bench.gauc import UserAucs
+from bench.metrics import KNOWN, METRICS, MetricRow
+from bench.relevant import Hits, Relevant, find_hits
 from bench.task import Task
 from simulator.oracle import Oracle
 from simulator.schema import Requests
@@ -34,24 +37,30 @@ def check_and_score(
     """Refuse bad lists, then return per-request values by metric name, `recall@50`; one value for set metrics."""
     k = max(task.ks)
     check_slates(ids_QK, exam.requests, k=k, n_targets=exam.n_targets)
-    lists = {"all": ids_QK, "cold": ids_QK}
+    sheets = {"all": _sheet(ids_QK, exam, None), **_known(ids_QK, exam)}
+    if task.has_cold_targets:
+        sheets["cold"] = _sheet(ids_QK, exam, exam.cold_T)
     if exam.cold_only is not None and cold_only_ids_QK is not None:
         check_slates(cold_only_ids_QK, exam.cold_only, k=k, n_targets=exam.n_targets)
-        lists["cold-only"] = cold_only_ids_QK
+        sheets["cold-only"] = _sheet(cold_only_ids_QK, exam, exam.cold_T, asked=exam.cold_only)
     gain_QK = _gains(task, exam, ids_QK, world)
-    relevant = {"all": exam.truth.relevant, "cold": within(exam.truth.relevant, exam.cold_T)}
-    relevant["cold-only"] = relevant["cold"]
-    hits = {on: find_hits(listed_QK, relevant[on]) for on, listed_QK in lists.items()}
     values: Values = {}
     for name, row in METRICS.items():
-        if row.on not in lists or (row.on != "all" and not task.has_cold_targets):
-            continue
-        inputs = _inputs(row, exam, lists[row.on], hits[row.on], gain_QK)
+        inputs = _inputs(row, sheets[row.on], gain_QK, exam.truth.best_QK) if row.on in sheets else None
         if inputs is not None:
             function = _function(row)
             for cutoff in task.ks:
-                values[f"{name}@{cutoff}"] = np.atleast_1d(np.asarray(function(*inputs, k=cutoff), np.float64))
+                values[f"{name}@{cutoff}"] = _column(function(*inputs, k=cutoff))
     return values
+
+
+def score_impressions(aucs: UserAucs) -> Values:
+    """Return the values of every metric of impressions by name: one a user, or one for all."""
+    return {name: _column(_function(row)(aucs)) for name, row in METRICS.items() if row.needs == "impressions"}
+
+
+def _column(values: Any) -> NDArray[np.float64]:
+    return np.atleast_1d(np.asarray(values, np.float64))
 
 
 def _function(row: MetricRow) -> Any:
@@ -59,24 +68,51 @@ def _function(row: MetricRow) -> Any:
     return getattr(import_module(module), name)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sheet:
+    """Lists, the requests they answer, the targets that count, what of them is relevant, and where it is listed."""
+
+    ids_QK: NDArray[np.int32]
+    asked: Requests
+    bucket_T: NDArray[np.bool_]
+    relevant: Relevant
+    hits: Hits
+
+
+def _sheet(
+    ids_QK: NDArray[np.int32], exam: Exam, bucket_T: NDArray[np.bool_] | None, *, asked: Requests | None = None
+) -> _Sheet:
+    """Lay out what is scored on a bucket, or, where that is None, on all candidates and all that is relevant."""
+    relevant = exam.truth.relevant
+    if bucket_T is None:
+        bucket_T = np.zeros(exam.n_targets, np.bool_)
+        bucket_T[exam.requests.candidates_C] = True
+    else:
+        relevant = within(relevant, bucket_T)
+    return _Sheet(ids_QK, asked or exam.requests, bucket_T, relevant, find_hits(ids_QK, relevant))
+
+
+def _known(ids_QK: NDArray[np.int32], exam: Exam) -> dict[str, _Sheet]:
+    return {
+        name: _sheet(ids_QK, exam, (exam.known_T >= low) & (exam.known_T < high)) for name, (low, high) in KNOWN.items()
+    }
+
+
 def _inputs(
-    row: MetricRow, exam: Exam, ids_QK: NDArray[np.int32], hits: Hits, gain_QK: NDArray[np.float32] | None
+    row: MetricRow, sheet: _Sheet, gain_QK: NDArray[np.float32] | None, best_QK: NDArray[np.float32] | None
 ) -> tuple[Any, ...] | None:
     """Return the positional inputs of a metric, or None where the task has no such thing."""
-    relevant = exam.truth.relevant
     match row.needs:
         case "hits":
-            return (hits,)
+            return (sheet.hits,)
         case "bucket":
-            whole_T = np.zeros(exam.n_targets, np.bool_)
-            whole_T[exam.requests.candidates_C] = True
-            return ids_QK, (whole_T if row.on == "all" else exam.cold_T)
+            return sheet.ids_QK, sheet.bucket_T
         case "candidates":
-            asked = exam.requests if row.on != "cold-only" or exam.cold_only is None else exam.cold_only
-            only = relevant if row.on == "all" else within(relevant, exam.cold_T)
-            return n_candidates(asked), only
+            return n_candidates(sheet.asked), sheet.relevant
         case "gain":
-            return None if gain_QK is None else (gain_QK, exam.truth.best_QK)
+            return None if gain_QK is None else (gain_QK, best_QK)
+        case "impressions" | "waits":
+            return None
 
 
 def within(relevant: Relevant, bucket_T: NDArray[np.bool_]) -> Relevant:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.case import Case
-from bench.metrics import Relevant
+from bench.relevant import Relevant
 from bench.split import Views, entity_of, last_event_of_each_user
 from bench.task import LeaveOneOut, Recorded, Task
 from methods.ranking import rank

@@ -1,6 +1,8 @@
-"""Recall and NDCG at four cutoffs: ours against pytrec_eval and against a loop of np.isin, on the same lists.
+"""Scoring at full size: ours beside libraries and beside the best known ways, as ratios within one run.
 
-`python -m benchmarks.metrics [--json]`; every contender's values are first checked to agree.
+`python -m benchmarks.metrics [--json]`. Lists: recall and NDCG at four cutoffs, 100,000 requests x top 1,000, 20
+relevant to each. Impressions: GAUC of 10 million of 200,000 users. Resampling: 1,000 bootstrap means of 8 columns. What
+would take minutes is measured on a part and scaled, which its row says; all contenders are first checked to agree.
 """
 
 from __future__ import annotations
@@ -9,118 +11,162 @@ import argparse
 import json
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pytrec_eval
 from numpy.typing import NDArray
 
-from bench.metrics import Relevant, ndcg, recall
+from bench.gauc import user_aucs
+from bench.metrics import ndcg_of, recall_of
+from bench.relevant import find_hits
+from bench.stats import resampled_means
+from benchmarks import metrics_impressions, metrics_lists
+from benchmarks.metrics_impressions import Impressions
+from benchmarks.metrics_lists import Lists, Values
 
-KS = (10, 50, 100, 500)
-Values = Mapping[str, NDArray[np.float64]]
+TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True)
-class Work:
-    """Lists of `k` distinct targets, and `n_relevant` targets relevant to each request."""
+class Contender:
+    """A way to do the work: the whole, or a part of it that stands for `scale` times as much."""
 
-    ids_QK: NDArray[np.int32]
-    relevant: Relevant
-
-
-def make_work(n_requests: int, k: int, n_targets: int, n_relevant: int) -> Work:
-    """Draw lists, and relevant sets half of which are listed, so that there are hits to be found."""
-    rng = np.random.default_rng(0)
-    ids_QK = np.stack([rng.choice(n_targets, k, replace=False) for _ in range(n_requests)]).astype(np.int32)
-    listed_QR = rng.permuted(ids_QK, axis=1)[:, : n_relevant // 2]
-    drawn_QR = rng.integers(0, n_targets, (n_requests, n_relevant - n_relevant // 2))
-    sets = [np.unique(row) for row in np.hstack([listed_QR, drawn_QR])]
-    start_Q1 = np.cumsum([0, *map(len, sets)]).astype(np.int64)
-    return Work(ids_QK, Relevant(start_Q1, np.concatenate(sets).astype(np.int32)))
+    call: Callable[[], object]
+    scale: float = 1.0
 
 
-def ours(work: Work) -> Values:
+def score_lists(work: Lists) -> Values:
     """Score with bench.metrics."""
-    functions = {"recall": recall, "ndcg": ndcg}
-    return {f"{n}@{k}": f(work.ids_QK, work.relevant, k=k) for n, f in functions.items() for k in KS}
+    hits = find_hits(work.ids_QK, work.relevant)
+    functions = {"recall": recall_of, "ndcg": ndcg_of}
+    return {f"{name}@{k}": function(hits, k=k) for name, function in functions.items() for k in work.ks}
 
 
-def isin_per_request(work: Work) -> Values:
-    """Score one request at a time with np.isin."""
-    out = {f"{name}@{k}": np.empty(len(work.relevant)) for name in ("recall", "ndcg") for k in KS}
-    discount_K = 1 / np.log2(np.arange(2, work.ids_QK.shape[1] + 2))
-    for q, ids_K in enumerate(work.ids_QK):
-        relevant = work.relevant.ids_R[work.relevant.start_Q1[q] : work.relevant.start_Q1[q + 1]]
-        hit_K = np.isin(ids_K, relevant)
-        for k in KS:
-            out[f"recall@{k}"][q] = hit_K[:k].sum() / len(relevant)
-            out[f"ndcg@{k}"][q] = hit_K[:k] @ discount_K[:k] / discount_K[: min(k, len(relevant))].sum()
-    return out
-
-
-def trec_inputs(work: Work) -> tuple[dict[str, dict[str, int]], dict[str, dict[str, float]]]:
-    """Return the dicts that pytrec_eval wants: what is judged, what is listed."""
-    starts = work.relevant.start_Q1
-    judged = {
-        str(q): {str(i): 1 for i in work.relevant.ids_R[starts[q] : starts[q + 1]]} for q in range(len(starts) - 1)
+def on_lists(n_requests: int, n_library: int) -> tuple[str, dict[str, Contender]]:
+    """Check that the contenders on lists agree, and return what they are."""
+    work = metrics_lists.draw(n_requests)
+    part = work.first(n_library)
+    scale = n_requests / len(part.relevant)
+    expected = score_lists(work)
+    _agree("searches", metrics_lists.binary_search(work), expected)
+    _agree("searchsorted", metrics_lists.searchsorted(part), expected)
+    _agree("isin", metrics_lists.isin_per_request(part), expected)
+    _agree("pytrec_eval", metrics_lists.trec(part), expected)
+    _agree("ir_measures", metrics_lists.measures(part.first(200)), expected)
+    title = f"{n_requests:,} requests x {work.ids_QK.shape[1]:,}, recall and NDCG at {work.ks}"
+    return title, {
+        "ours": Contender(lambda: score_lists(work)),
+        "numba, binary search in sorted ids": Contender(lambda: metrics_lists.binary_search(work)),
+        "numpy searchsorted": Contender(lambda: metrics_lists.searchsorted(part), scale),
+        "np.isin per request": Contender(lambda: metrics_lists.isin_per_request(part), scale),
+        "pytrec_eval, its dicts included": Contender(lambda: metrics_lists.trec(part), scale),
+        "ir_measures, its dicts included": Contender(lambda: metrics_lists.measures(part), scale),
     }
-    listed = {
-        str(q): {str(i): float(-rank) for rank, i in enumerate(ids)} for q, ids in enumerate(work.ids_QK.tolist())
+
+
+def on_impressions(n_impressions: int, n_users: int) -> tuple[str, dict[str, Contender]]:
+    """Check that the contenders on impressions agree, and return what they are."""
+    work = metrics_impressions.draw(n_impressions, n_users)
+    part = metrics_impressions.of_some_users(work, n_users // 100)
+    scale = n_impressions / len(part.user_E)
+    for name, way in metrics_impressions.WAYS.items():
+        whole = part if name in metrics_impressions.SLOW else work
+        np.testing.assert_allclose(way(whole), _gauc(whole), atol=TOLERANCE, err_msg=name)
+    contenders = {"ours, with the pooled AUC": Contender(lambda: _gauc(work))}
+    for name, way in metrics_impressions.WAYS.items():
+        contenders[name] = _contender(way, part if name in metrics_impressions.SLOW else work, scale)
+    contenders["ours on float64 scores"] = Contender(
+        lambda: user_aucs(work.user_E, work.score_E.astype(np.float64), work.label_E)
+    )
+    return f"GAUC of {n_impressions:,} impressions of {n_users:,} users", contenders
+
+
+def _contender(way: Callable[[Impressions], object], work: Impressions, scale: float) -> Contender:
+    return Contender(lambda: way(work), scale if work.is_part else 1.0)
+
+
+def _gauc(work: Impressions) -> float:
+    return user_aucs(work.user_E, work.score_E, work.label_E).gauc
+
+
+def on_resampling(n_requests: int, n_columns: int) -> tuple[str, dict[str, Contender]]:
+    """Check that the contenders agree on the spread of means, and return what they are."""
+    values = np.random.default_rng(0).random((n_requests, n_columns))
+    n, n_part = 1_000, 20
+
+    def ours(n_resamples: int) -> NDArray[np.float64]:
+        return resampled_means(values, np.random.default_rng(1), n_resamples=n_resamples)
+
+    def by_index(n_resamples: int) -> NDArray[np.float64]:
+        rng = np.random.default_rng(1)
+        return np.stack([values[rng.integers(0, n_requests, n_requests)].mean(axis=0) for _ in range(n_resamples)])
+
+    def multinomial(n_resamples: int) -> NDArray[np.float64]:
+        rng = np.random.default_rng(1)
+        counts = rng.multinomial(n_requests, np.full(n_requests, 1 / n_requests), n_resamples)
+        return np.asarray(counts @ values / n_requests)
+
+    spread = values.std() / np.sqrt(n_requests)
+    for way in (by_index, multinomial):
+        np.testing.assert_allclose(way(n_part).mean(axis=0), ours(n).mean(axis=0), atol=5 * spread / np.sqrt(n_part))
+    return f"{n:,} bootstrap means of {n_requests:,} requests x {n_columns}", {
+        "ours, Poisson in one product": Contender(lambda: ours(n)),
+        "resampled indices": Contender(lambda: by_index(n_part), n / n_part),
+        "multinomial counts": Contender(lambda: multinomial(n_part), n / n_part),
     }
-    return judged, listed
 
 
-def trec(judged: dict[str, dict[str, int]], listed: dict[str, dict[str, float]]) -> Values:
-    """Score with pytrec_eval, its dicts being there already."""
-    cutoffs = ",".join(map(str, KS))
-    scores = pytrec_eval.RelevanceEvaluator(judged, {f"recall.{cutoffs}", f"ndcg_cut.{cutoffs}"}).evaluate(listed)
-    names = {
-        f"{name}@{k}": f"{theirs}_{k}" for name, theirs in (("recall", "recall"), ("ndcg", "ndcg_cut")) for k in KS
-    }
-    return {ours: np.array([scores[q][theirs] for q in judged]) for ours, theirs in names.items()}
+def _agree(name: str, values: Values, expected: Values) -> None:
+    for metric, column in values.items():
+        np.testing.assert_allclose(column, expected[metric][: len(column)], atol=TOLERANCE, err_msg=f"{name} {metric}")
 
 
-def measure(call: Callable[[], object], repeats: int) -> tuple[float, float]:
-    """Return the median CPU and wall seconds of a call."""
+def measure(contender: Contender, repeats: int) -> dict[str, float]:
+    """Return the median CPU and wall seconds of the whole work; a part is done once."""
     cpu, wall = [], []
-    for _ in range(repeats):
+    for _ in range(repeats if contender.scale == 1 else 1):
         start_cpu, start = time.process_time(), time.perf_counter()
-        call()
+        contender.call()
         cpu.append(time.process_time() - start_cpu)
         wall.append(time.perf_counter() - start)
-    return statistics.median(cpu), statistics.median(wall)
+    scale = contender.scale
+    return {
+        "cpu_seconds": statistics.median(cpu) * scale,
+        "wall_seconds": statistics.median(wall) * scale,
+        "scale": scale,
+    }
 
 
-def main() -> None:
-    """Print the table, and with --json one object on the last line."""
+def report(title: str, contenders: Mapping[str, Contender], repeats: int) -> dict[str, object]:
+    """Measure, print a table with ratios to the first row, and return the same for JSON."""
+    rows = {name: measure(contender, repeats) for name, contender in contenders.items()}
+    first = next(iter(rows.values()))["cpu_seconds"]
+    print(f"\n{title}; all agree\n{'':38}{'CPU s':>9}{'wall s':>9}{'ratio':>8}")
+    for name, row in rows.items():
+        row["ratio"] = row["cpu_seconds"] / first
+        note = f"   scaled from 1/{row['scale']:.0f}" if row["scale"] != 1 else ""
+        print(f"{name:38}{row['cpu_seconds']:9.3f}{row['wall_seconds']:9.3f}{row['ratio']:8.1f}{note}", flush=True)
+    return {"work": title, "rows": rows}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Print the tables, and with --json one object on the last line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
-    parser.add_argument("--requests", type=int, default=2_000)
-    parser.add_argument("--targets", type=int, default=40_000)
+    parser.add_argument("--requests", type=int, default=100_000)
+    parser.add_argument("--library-requests", type=int, default=10_000, help="of which libraries score so many")
+    parser.add_argument("--impressions", type=int, default=10_000_000)
+    parser.add_argument("--users", type=int, default=200_000)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--json", action="store_true", help="print one JSON object on the last line")
-    chosen = parser.parse_args()
-    work = make_work(chosen.requests, max(KS), chosen.targets, n_relevant=20)
-    inputs = trec_inputs(work)
-    contenders: dict[str, Callable[[], Values]] = {
-        "ours": lambda: ours(work),
-        "np.isin per request": lambda: isin_per_request(work),
-        "pytrec_eval": lambda: trec(*inputs),
-        "pytrec_eval with its dicts": lambda: trec(*trec_inputs(work)),
+    chosen = parser.parse_args(argv)
+    parts = {
+        "lists": report(*on_lists(chosen.requests, chosen.library_requests), chosen.repeats),
+        "impressions": report(*on_impressions(chosen.impressions, chosen.users), chosen.repeats),
+        "resampling": report(*on_resampling(chosen.requests, 8), chosen.repeats),
     }
-    expected = ours(work)
-    for name, call in contenders.items():
-        for metric, values in call().items():
-            np.testing.assert_allclose(values, expected[metric], atol=1e-9, err_msg=f"{name} {metric}")
-    seconds = {name: measure(call, chosen.repeats) for name, call in contenders.items()}
-    print(f"{chosen.requests:,} requests x {max(KS)} of {chosen.targets:,} targets; recall and NDCG at {KS}; all agree")
-    print(f"{'':28}{'CPU s':>9}{'wall s':>9}{'ratio':>8}")
-    for name, (cpu, wall) in seconds.items():
-        print(f"{name:28}{cpu:9.4f}{wall:9.4f}{cpu / seconds['ours'][0]:8.1f}")
     if chosen.json:
-        rows = {name: {"cpu_seconds": cpu, "wall_seconds": wall} for name, (cpu, wall) in seconds.items()}
-        print(json.dumps({"requests": chosen.requests, "k": max(KS), "targets": chosen.targets, "seconds": rows}))
+        print(json.dumps(parts))
 
 
 if __name__ == "__main__":

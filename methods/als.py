@@ -110,12 +110,15 @@ class FoldedALS:
 
     def scores(self, requests: Requests, items_TF: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return (Q, T) against `items_TF`; users are solved for against the model's own items."""
-        ids_Q = requests.ids_Q
         if requests.query != "user":
-            return unit(items_TF[ids_Q]) @ unit(items_TF).T
+            return unit(items_TF[requests.ids_Q]) @ unit(items_TF).T
+        return self.users(requests.ids_Q) @ items_TF.T
+
+    def users(self, ids_Q: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Return the factors (Q, F) of users, solved for where there are new clicks."""
         users_QF: NDArray[np.float32] = self.model.user_factors[ids_Q]
         is_new_Q = self.has_new_clicks_U[ids_Q]
         if is_new_Q.any():
             with threadpool_limits(1, "blas"):
                 users_QF[is_new_Q] = self.model.recalculate_user(ids_Q[is_new_Q], self.clicks_UT[ids_Q[is_new_Q]])
-        return users_QF @ items_TF.T
+        return users_QF

@@ -7,7 +7,7 @@ Who is new is folded in by the ridge regression that turns the mean of the other
 them, into a learnt vector: x = W [mean y, log(1 + n) mean y, log(1 + n), 1], W fitted on those who were there.
 
 Reference: Rendle et al. 2009, arXiv:1205.2618. U users, T targets, F factors,
-B factors and bias, X features of a fold-in, R rows and O rows of the other side.
+B factors and bias.
 """
 
 from __future__ import annotations
@@ -17,12 +17,11 @@ from typing import ClassVar
 
 import numpy as np
 from implicit.cpu.bpr import BayesianPersonalizedRanking
-from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from methods.base import Budget, Capabilities
-from methods.factors import Factors, grown, ridge
-from methods.interactions import FROM_USERS_AND_AUTHORS, Sparse, binary, clicks, n_users_of
+from methods.factors import Factors, folded
+from methods.interactions import FROM_USERS_AND_AUTHORS, binary, clicks, n_users_of
 from methods.ranking import rank
 from simulator.schema import Kind, Observation, Requests, Slates
 
@@ -37,6 +36,16 @@ class BPRConfig:
     iterations: int = 50
     fold_in_l2: float = 1.0
     popularity: float = 1.0  # weight of log clicks; 1 undoes the library's sampling, 0 leaves it
+
+
+TRIALS = {
+    "base": BPRConfig(),
+    "wide": BPRConfig(factors=128, learning_rate=0.05, regularization=0.005, iterations=100),
+    "wide, sampled": BPRConfig(factors=128, learning_rate=0.05, regularization=0.005, iterations=100, popularity=0.0),
+    "held tight": BPRConfig(factors=128, learning_rate=0.05, regularization=0.02, iterations=200, popularity=0.5),
+    "let go": BPRConfig(factors=192, learning_rate=0.05, regularization=0.002, iterations=200, popularity=0.5),
+}
+WIDE = TRIALS["held tight"]
 
 
 class BPR:
@@ -81,25 +90,3 @@ class BPR:
     def recommend(self, requests: Requests, *, k: int) -> Slates:
         """Rank by factors."""
         return rank(self.factors_.scores(requests), requests, k=k)
-
-
-def folded(
-    learnt_RF: NDArray[np.float32], others_OF: NDArray[np.float32], fitted_RO: Sparse, now_RO: Sparse, *, l2: float
-) -> NDArray[np.float32]:
-    """Return the learnt rows and, for rows whose first clicks came after the fit, what the regression makes of them."""
-    rows_RF = grown(learnt_RF, now_RO.shape[0])
-    n_before_R = np.pad(np.diff(fitted_RO.indptr), (0, now_RO.shape[0] - fitted_RO.shape[0]))
-    new_R = np.flatnonzero((n_before_R == 0) & (np.diff(now_RO.indptr) > 0))
-    if len(new_R):
-        known_R = np.flatnonzero(n_before_R)
-        fitted_OF = others_OF[: fitted_RO.shape[1]]
-        weights_XF = ridge(_features(fitted_RO[known_R], fitted_OF), learnt_RF[known_R], l2=l2)
-        rows_RF[new_R] = _features(now_RO[new_R], others_OF) @ weights_XF
-    return rows_RF
-
-
-def _features(clicks_RO: Sparse, others_OF: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return [mean y, log(1 + n) mean y, log(1 + n), 1] of each row, y the other side's vectors that it clicked."""
-    n_R1 = np.diff(clicks_RO.indptr)[:, None].astype(np.float32)
-    mean_RF = (clicks_RO @ others_OF) / np.maximum(n_R1, 1)
-    return np.hstack([mean_RF, mean_RF * np.log1p(n_R1), np.log1p(n_R1), np.ones_like(n_R1)]).astype(np.float32)

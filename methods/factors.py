@@ -1,4 +1,7 @@
-"""Matrix factors side by side, and how they answer. Shapes: U users, T targets, F factors, Q requests."""
+"""Matrix factors side by side, and how they answer.
+
+Shapes: U users, T targets, F factors, Q requests; X features of a fold-in, R rows and O rows of the other side.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from methods.interactions import Sparse
 from simulator.schema import Requests
 
 
@@ -42,3 +46,25 @@ def ridge(features_RX: NDArray[np.float32], wanted_RF: NDArray[np.float32], *, l
     gram_XX = features_RX.T @ features_RX + l2 * np.eye(features_RX.shape[1], dtype=np.float32)
     weights_XF: NDArray[np.float32] = np.linalg.solve(gram_XX, features_RX.T @ wanted_RF)
     return weights_XF
+
+
+def folded(
+    learnt_RF: NDArray[np.float32], others_OF: NDArray[np.float32], fitted_RO: Sparse, now_RO: Sparse, *, l2: float
+) -> NDArray[np.float32]:
+    """Return the learnt rows and, for rows whose first clicks came after the fit, what the regression makes of them."""
+    rows_RF = grown(learnt_RF, now_RO.shape[0])
+    n_before_R = np.pad(np.diff(fitted_RO.indptr), (0, now_RO.shape[0] - fitted_RO.shape[0]))
+    new_R = np.flatnonzero((n_before_R == 0) & (np.diff(now_RO.indptr) > 0))
+    if len(new_R):
+        known_R = np.flatnonzero(n_before_R)
+        fitted_OF = others_OF[: fitted_RO.shape[1]]
+        weights_XF = ridge(_features(fitted_RO[known_R], fitted_OF), learnt_RF[known_R], l2=l2)
+        rows_RF[new_R] = _features(now_RO[new_R], others_OF) @ weights_XF
+    return rows_RF
+
+
+def _features(clicks_RO: Sparse, others_OF: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return [mean y, log(1 + n) mean y, log(1 + n), 1] of each row, y the other side's vectors that it clicked."""
+    n_R1 = np.diff(clicks_RO.indptr)[:, None].astype(np.float32)
+    mean_RF = (clicks_RO @ others_OF) / np.maximum(n_R1, 1)
+    return np.hstack([mean_RF, mean_RF * np.log1p(n_R1), np.log1p(n_R1), np.ones_like(n_R1)]).astype(np.float32)

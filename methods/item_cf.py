@@ -33,6 +33,15 @@ class ItemCFConfig:
     shrinkage: float = 1.0
 
 
+TRIALS = {
+    "cosine": ItemCFConfig(user_power=0.0, shrinkage=0.0),
+    "shrunk": ItemCFConfig(user_power=0.0, shrinkage=5.0),
+    "quarter": ItemCFConfig(user_power=0.25, shrinkage=1.0),
+    "half": ItemCFConfig(),
+    "half, wide": ItemCFConfig(n_neighbours=300),
+}
+
+
 class ItemCF:
     """Rank candidates by their co-clicks with the query's history."""
 

@@ -26,22 +26,71 @@ METHODS: dict[str, str] = {
     "als": "methods.als:ALS",
     "als-wide": "methods.als:ALS",
     "bpr": "methods.bpr:BPR",
+    "bpr-wide": "methods.bpr:BPR",
+    "ease": "methods.ease:EASE",
+    "ease-whole": "methods.ease:EASE",
+    "lightgcn": "methods.lightgcn:LightGCN",
+    "sasrec-bce": "methods.sasrec:SASRec",
+    "sasrec-bce-wide": "methods.sasrec:SASRec",
+    "sasrec-ce": "methods.sasrec:SASRec",
+    "sasrec-ce-wide": "methods.sasrec:SASRec",
     "content-knn": "methods.content_knn:ContentKNN",
     "content-knn-newest": "methods.content_knn:ContentKNN",
     "als-ridge": "methods.als_content:ALSContent",
     "als-knn": "methods.als_content:ALSContent",
+    "content-minilm": "methods.content_minilm:ContentMiniLM",
+    "two-tower": "methods.two_tower:TwoTower",
+    "default-id": "methods.default_id:DefaultID",
+    "dropoutnet": "methods.dropoutnet:DropoutNet",
+    "heater": "methods.heater:Heater",
+    "clcrec": "methods.clcrec:CLCRec",
+    "aldi": "methods.aldi:ALDI",
+    "look-alike": "methods.look_alike:LookAlike",
+    "comirec-sa": "methods.comirec:ComiRec",
 }
 
 # Other configs of methods that are there already; a run has them only when they are named.
-VARIANTS = ("swing-normalised", "als-wide", "content-knn-newest")
+VARIANTS = (
+    "swing-normalised",
+    "als-wide",
+    "bpr-wide",
+    "ease-whole",
+    "sasrec-bce-wide",
+    "sasrec-ce-wide",
+    "content-knn-newest",
+)
 
 CONFIGS: dict[str, str] = {
     "als-wide": "methods.als:WIDE",
+    "bpr-wide": "methods.bpr:WIDE",
+    "ease-whole": "methods.ease:WHOLE",
+    "sasrec-bce": "methods.sasrec:BCE",
+    "sasrec-bce-wide": "methods.sasrec:BCE_WIDE",
+    "sasrec-ce-wide": "methods.sasrec:CE_WIDE",
     "swing-normalised": "methods.swing:NORMALISED",
     "popular-all": "methods.popular:ALL_TIME",
     "content-knn-newest": "methods.content_knn:NEWEST_NOTE",
     "als-ridge": "methods.als_content:RIDGE",
     "als-knn": "methods.als_content:NEIGHBOURS",
+}
+
+# The configs that `coldrecall tune` tries, a table name -> config beside the method, the same number for every method.
+TRIALS: dict[str, str] = {
+    "item-cf": "methods.item_cf:TRIALS",
+    "bpr": "methods.bpr:TRIALS",
+    "ease": "methods.ease:TRIALS",
+    "lightgcn": "methods.lightgcn:TRIALS",
+    "sasrec-bce": "methods.sasrec:BCE_TRIALS",
+    "sasrec-ce": "methods.sasrec:CE_TRIALS",
+    "content-minilm": "methods.content_minilm:TRIALS",
+    "two-tower": "methods.two_tower:TRIALS",
+    "default-id": "methods.default_id:TRIALS",
+    "dropoutnet": "methods.dropoutnet:TRIALS",
+    "heater": "methods.heater:TRIALS",
+    "clcrec": "methods.clcrec:TRIALS",
+    "aldi": "methods.aldi:TRIALS",
+    "look-alike": "methods.look_alike:TRIALS",
+    "comirec-sa": "methods.comirec:TRIALS",
 }
 
 
@@ -58,6 +107,13 @@ def create(name: str) -> Method:
         method = point.load()()
         return method
     raise ValueError(f"method: expected one of {', '.join(known_names())} or package.module:Class, got {name!r}")
+
+
+def trials_of(name: str) -> dict[str, Method]:
+    """Return a new method for each named trial of a method."""
+    if name not in TRIALS:
+        raise ValueError(f"method: expected one with trials, {', '.join(TRIALS)}, got {name!r}")
+    return {trial: _load(METHODS[name])(config) for trial, config in _load(TRIALS[name]).items()}
 
 
 def known_names() -> list[str]:

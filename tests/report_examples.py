@@ -5,14 +5,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.console import Console
 
 from bench.record import Machine, Measured, ResultRecord, append
+from bench.report import Run, render, summarise
 from bench.stats import mean_interval
 from bench.task import Task
+from bench.tasks import TASKS
 
 MACHINE = Machine(cpu="Made-up CPU", cores=2, python="3.11.9", packages={"coldrecall": "0.1.0", "numpy": "2.4.6"})
 UNTIMED = ("oracle", "true-affinity")
@@ -37,6 +41,13 @@ def write_run(folder: Path, made: Made) -> Path:
     for task, method, seed in _cells(made):
         append(folder / "records.jsonl", _record(folder, made, task, method, seed))
     return folder
+
+
+def text_of(run: Run, *, reference: str = "popular", width: int = 120) -> str:
+    """Return what a terminal of that width would show."""
+    file = StringIO()
+    Console(file=file, width=width).print(render(summarise(run, TASKS, reference=reference), width=width))
+    return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
 
 
 def _cells(made: Made) -> Iterable[tuple[Task, str, int]]:

@@ -7,20 +7,18 @@ import re
 from dataclasses import replace
 from html import unescape
 from html.parser import HTMLParser
-from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import plotly.graph_objects as go
 import pytest
-from rich.console import Console
 
 from bench.metrics import METRICS
 from bench.record import append
-from bench.report import Run, load_run, plots, render, summarise, write_report
+from bench.report import load_run, plots, summarise, write_report
 from bench.report.loading import current
 from bench.tasks import TASKS
-from tests.report_examples import Made, write_run
+from tests.report_examples import Made, text_of, write_run
 
 QUALITY = {"oracle": 0.5, "random": 0.01, "popular": 0.1, "als": 0.2, "als-again": 0.2, "<b>odd & long</b>": 0.05}
 COLD = tuple(TASKS[f"author-cold/u2a/j{j}@v1"] for j in (0, 1, 5, 20))
@@ -44,12 +42,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def page(folder: Path) -> str:
     return write_report(load_run(folder), TASKS, folder / "report.html", reference="popular").read_text("utf-8")
-
-
-def text_of(run: Run, *, reference: str = "popular", width: int = 120) -> str:
-    file = StringIO()
-    Console(file=file, width=width).print(render(summarise(run, TASKS, reference=reference), width=width))
-    return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
 
 
 class Reader(HTMLParser):

@@ -6,7 +6,18 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bench.stats import Interval, holm, labels, mean_interval, over_seeds, paired_difference
+from bench.stats import (
+    Interval,
+    detectable,
+    given_worlds,
+    holm,
+    labels,
+    mean_interval,
+    over_seeds,
+    paired_difference,
+    paired_differences,
+    resampled_means,
+)
 
 
 def test_the_mean_leaves_undefined_requests_out_and_counts_them() -> None:
@@ -125,3 +136,79 @@ def test_labels_follow_the_direction_and_the_correction() -> None:
     assert labels(differences, direction="higher") == {"up": "better", "down": "worse"} | none
     assert labels(differences, direction="lower") == {"up": "worse", "down": "better"} | none
     assert labels({"alone": differences["alone"]}, direction="higher") == {"alone": "better"}
+
+
+def test_methods_compared_together_get_what_each_gets_alone() -> None:
+    rng = np.random.default_rng(6)
+    base = {seed: rng.random(50) for seed in (1, 2, 3)}
+    values = {
+        "a": {seed: rng.random(50) for seed in (1, 2, 3)},
+        "two seeds": {seed: rng.random(50) for seed in (2, 3)},
+        "one seed": {3: rng.random(50)},
+        "none": {},
+    }
+    together = paired_differences(values, base, rng=np.random.default_rng(7))
+    for method in ("a", "two seeds", "none"):
+        assert together[method] == paired_difference(values[method], base, rng=np.random.default_rng(8))
+    assert [found.n_seeds for found in together.values()] == [3, 2, 1, 0]
+    assert together["one seed"].mean == pytest.approx((values["one seed"][3] - base[3]).mean())
+    assert together["one seed"].low is not None
+
+
+def test_given_its_worlds_a_difference_is_uncertain_by_its_requests_alone() -> None:
+    """Two worlds that disagree: over worlds nothing is known, given them the difference is."""
+    rng = np.random.default_rng(9)
+    noise = {seed: rng.normal(0, 1, 4_000) for seed in (1, 2)}
+    base = {seed: np.zeros(4_000) for seed in (1, 2)}
+    values = {"a": {1: noise[1] + 1, 2: noise[2] + 3}, "one": {1: noise[1] + 1}}
+    over, given = (f(values, base, rng=np.random.default_rng(10)) for f in (paired_differences, given_worlds))
+    assert over["a"].mean == given["a"].mean
+    assert over["a"].low is not None
+    assert over["a"].low < 0
+    # The mean of two means of 4,000 values: 1 / sqrt(8,000). A quantile is uncertain by 0.06 of that; 4 sigma.
+    error = 1 / np.sqrt(8_000)
+    mean = float(np.mean([noise[1].mean() + 1, noise[2].mean() + 3]))
+    assert given["a"].low == pytest.approx(mean - 1.96 * error, abs=0.25 * error)
+    assert given["a"].high == pytest.approx(mean + 1.96 * error, abs=0.25 * error)
+    assert (given["a"].n_seeds, given["one"].n_seeds) == (2, 1)
+    assert over["one"].mean == given["one"].mean
+
+
+def test_resampled_means_are_those_of_the_drawn_counts() -> None:
+    values = np.random.default_rng(1).random((40, 3))
+    values[::4, 1] = np.nan
+    values[:, 2] = np.nan
+    uniform = np.random.default_rng(2).integers(0, 1 << 16, (9, 40), dtype=np.uint16)
+    counts = stats.poisson.ppf((uniform + 0.5) / (1 << 16), 1)
+    found = resampled_means(values, np.random.default_rng(2), n_resamples=9)
+    for b in range(9):
+        for m in (0, 1):
+            drawn = np.repeat(values[:, m], counts[b].astype(int))
+            assert found[b, m] == pytest.approx(np.nanmean(drawn), rel=1e-6)
+    assert (found[:, 2] == 0).all()
+
+
+def test_the_detectable_difference_is_that_of_tables_of_power() -> None:
+    """Effect sizes of the paired t-test at 80 %, two-sided 5 %: G*Power 3.1 for n = 3, 5, 10, 27, 34, 128."""
+    for n, effect in ((3, 3.2640), (5, 1.6820), (10, 0.9960), (27, 0.5601), (34, 0.4950), (128, 0.2495)):
+        units = np.resize([-1.0, 1.0], n)
+        assert detectable(units) == pytest.approx(effect * units.std(ddof=1), rel=3e-4)
+    many = np.resize([-1.0, 1.0], 100_000)
+    assert detectable(many) == pytest.approx((stats.norm.ppf(0.975) + stats.norm.ppf(0.8)) / np.sqrt(100_000), rel=1e-4)
+
+
+def test_the_detectable_difference_is_found_8_times_in_10() -> None:
+    rng, n_trials = np.random.default_rng(11), 2_000
+    for n in (3, 8):
+        effect = detectable(np.resize([-1.0, 1.0], n))
+        assert effect is not None
+        effect /= np.resize([-1.0, 1.0], n).std(ddof=1)
+        p_values = np.asarray(stats.ttest_1samp(rng.normal(effect, 1, (n_trials, n)), 0, axis=1).pvalue)
+        assert abs((p_values <= 0.05).mean() - 0.8) < 4 * np.sqrt(0.16 / n_trials)
+
+
+def test_nothing_is_detectable_without_spread_to_tell_and_undefined_units_do_not_count() -> None:
+    assert detectable(np.array([1.0, np.nan])) is None
+    assert detectable(np.array([])) is None
+    assert detectable(np.ones(3)) == 0.0
+    assert detectable(np.array([1.0, np.nan, 3.0])) == detectable(np.array([1.0, 3.0]))

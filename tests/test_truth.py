@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from bench.case import Case, Opener
 from bench.exam import Exam, exam_of, load, save
+from bench.metrics import KNOWN
 from bench.score import check_and_score, n_candidates, within
 from bench.task import WORLD, LeaveOneOut, Recorded, Task
 from bench.tasks import TASKS, find_task
@@ -123,6 +124,26 @@ def test_an_exam_comes_back_from_disk_as_it_was(tmp_path: Path, whole: Observati
     assert again.truth.oracle is not None
     assert again.cold_only is not None
     assert np.array_equal(again.cold_T, exam.cold_T)
+    assert np.array_equal(again.known_T, exam.known_T)
+
+
+def test_what_is_known_of_targets_is_the_clicks_that_a_method_is_shown(whole: Observation) -> None:
+    task = find_task("author-cold/u2a/j1@v1")
+    case, truth = opened(whole, task)
+    exam, shown = exam_of(case, truth), case.cut.index
+    counts = dict.fromkeys(range(exam.n_targets), 0)
+    for note in shown.events.note_E[shown.events.click_E].tolist():
+        counts[int(shown.catalog.notes.author_N[note])] += 1
+    assert exam.known_T.tolist() == list(counts.values())
+    assert exam.known_T[exam.cold_T].max() == 1
+    # The buckets part the targets, so their recalls are parts of the whole one.
+    assert truth.oracle is not None
+    values = check_and_score(task, exam, truth.oracle.ids_QK, None, (SPEC, SEED))
+    parts = np.zeros(len(case.requests))
+    for low, high in KNOWN.values():
+        own = within(truth.relevant, (exam.known_T >= low) & (exam.known_T < high))
+        parts += np.nan_to_num(values[f"recall_known_{low}@50"]) * own.count_Q
+    np.testing.assert_allclose(parts, np.nan_to_num(values["recall@50"]) * truth.relevant.count_Q, atol=1e-9)
 
 
 def test_leave_one_out_asks_for_the_last_interaction(whole: Observation) -> None:

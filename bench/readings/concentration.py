@@ -22,19 +22,37 @@ def gini(count_X: NDArray[np.int64]) -> float:
 
 
 def random_gini(n: int, total: int) -> float:
-    """Return the expected Gini of `total` impressions thrown on `n` by even chance.
+    """Return the expected Gini of `total` impressions thrown on `n` by even chance."""
+    return _walk_gini(n, total, total, 2 / n) if n > 0 else NAN
 
-    E[G] = (n - 1) E|X1 - X2| / (2 total). Given s = X1 + X2, a binomial of `total` and 2 / n, |X1 - X2| is the distance
-    of a symmetric walk of s steps from its start, 2k C(2k, k) / 4^k on average with 2k the even one of s and s + 1.
+
+def random_list_gini(n: int, places_Q: NDArray[np.int64]) -> float:
+    """Return the expected Gini over `n` of random lists of distinct ids, `places_Q` long.
+
+    A list of m holds one of two given ids and not the other with chance 2 m (n - m) / (n (n - 1)); where lists differ
+    in length, the mean of these stands for each.
     """
-    if n < 1 or total < 1:
+    if n < 2 or len(places_Q) == 0:
+        return 0.0 if n == 1 else NAN
+    one_of_two_Q = 2 * places_Q * (n - places_Q) / (n * (n - 1))
+    return _walk_gini(n, int(places_Q.sum()), len(places_Q), float(one_of_two_Q.mean()))
+
+
+def _walk_gini(n: int, total: int, n_throws: int, p: float) -> float:
+    """Return E[G] where each of `n_throws` hits one of two given receivers, and not the other, with chance `p`.
+
+    E[G] = (n - 1) E|X1 - X2| / (2 total). The throws s that tell the two apart are binomial of `n_throws` and p, and
+    |X1 - X2| is the distance of a symmetric walk of s steps from its start, 2k C(2k, k) / 4^k on average with 2k the
+    even one of s and s + 1.
+    """
+    if total < 1:
         return NAN
-    if n == 1:
+    if n == 1 or p == 0.0:
         return 0.0
-    mean, deviation = 2 * total / n, np.sqrt(2 * total / n * (1 - 2 / n))
+    mean, deviation = n_throws * p, np.sqrt(n_throws * p * max(1 - p, 0.0))
     low = max(0, int(mean - _SPREAD * (deviation + 1)))
-    steps_S = np.arange(low, min(total, int(mean + _SPREAD * (deviation + 1)) + 8) + 1)
-    mass_S = _binomial(steps_S, total, 2 / n)
+    steps_S = np.arange(low, min(n_throws, int(mean + _SPREAD * (deviation + 1)) + 8) + 1)
+    mass_S = _binomial(steps_S, n_throws, p)
     half_S = (steps_S + 1) // 2
     log_return_S = gammaln(2 * half_S + 1) - 2 * gammaln(half_S + 1) - half_S * np.log(4.0)
     return float((n - 1) * (mass_S * 2 * half_S * np.exp(log_return_S)).sum() / (2 * total))

@@ -24,35 +24,43 @@ ABBREVIATIONS = "R recall, N NDCG, coR cold-only recall, cold share of cold plac
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """What a cell shows, the number it sorts by, and a remark on it."""
+    """What a cell shows, the number it sorts by, its label, and a remark for who points at it."""
 
     text: str
     number: float | None
     label: Label | None = None
+    remark: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of numbers; `secondary` ones go first where room is short."""
+    """A column of numbers; `secondary` ones go first where room is short.
+
+    `detectable` is the least true difference to the reference, in this column's metric, that would be found.
+    """
 
     heading: str
     meaning: str
     cell: Callable[[Row], Cell]
     secondary: bool = False
+    detectable: str = ""
 
 
 def columns_of(table: TaskTable) -> tuple[Column, ...]:
     """Return the columns that any row of a table can fill, the method's name not among them."""
     primary = table.task.primary
     base, _, k = primary.partition("@")
-    columns = [Column(primary, METRICS[base].meaning, lambda row: _with_interval(row.metrics.get(primary)))]
+    least = _least(table, primary, 4)
+    columns = [
+        Column(primary, METRICS[base].meaning, lambda row: _with_interval(row.metrics.get(primary)), False, least)
+    ]
     if table.reference is not None:
         meaning = f"Mean difference to {table.reference} in {primary} over the same requests."
-        columns.append(Column(f"Δ {table.reference}", meaning, _difference))
+        columns.append(Column(f"Δ {table.reference}", meaning, _difference, False, least))
     names = {"recall@10": "R@10"} | {f"{name}@{k}": f"{short}@{k}" for name, short in _SECONDARY.items()}
     for name, heading in names.items():
         if name != primary and any(row.mean(name) is not None for row in table.rows):
-            columns.append(_mean_column(name, heading))
+            columns.append(_mean_column(name, heading, _least(table, name, 3)))
     return (*columns, *_MEASURED)
 
 
@@ -67,12 +75,17 @@ def requests_of(table: TaskTable) -> str:
     return f"{table.n:,} requests scored, {table.n_undefined:,} with nothing relevant"
 
 
-def _mean_column(name: str, heading: str) -> Column:
+def _least(table: TaskTable, metric: str, n_digits: int) -> str:
+    least = table.detectable.get(metric)
+    return NOTHING if least is None else f"{least:.{n_digits}f}"
+
+
+def _mean_column(name: str, heading: str, detectable: str) -> Column:
     def cell(row: Row) -> Cell:
         mean = row.mean(name)
         return Cell(NOTHING if mean is None else f"{mean:.3f}", mean)
 
-    return Column(heading, METRICS[name.partition("@")[0]].meaning, cell, secondary=True)
+    return Column(heading, METRICS[name.partition("@")[0]].meaning, cell, True, detectable)
 
 
 def half_width(interval: Interval) -> float | None:
@@ -91,7 +104,9 @@ def _difference(row: Row) -> Cell:
     if difference is None or difference.mean is None or row.label is None:
         return Cell(NOTHING, None)
     text = f"{difference.mean:+.4f}{_plus_minus(difference)} {MARKS[row.label]}"
-    return Cell(text, difference.mean, row.label)
+    given = row.given_worlds
+    remark = "" if given is None or given.low is None else f"; given these worlds alone{_plus_minus(given)}"
+    return Cell(text, difference.mean, row.label, remark)
 
 
 def _plus_minus(interval: Interval) -> str:

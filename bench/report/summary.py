@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import fmean
-
-import numpy as np
-from numpy.typing import NDArray
 
 from bench.metrics import METRICS
 from bench.record import MetricValue, ResultRecord
+from bench.report.comparing import NOTHING, Comparison, compare
 from bench.report.loading import Run
-from bench.stats import Interval, Label, labels, over_seeds, paired_difference
+from bench.stats import Interval, Label, over_seeds
 from bench.task import Task
 
 UNRANKED = "leaky"  # the tag of tasks that repeat a published mistake: shown, never ranked
+NO_DIFFERENCE: Label = "no difference shown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +30,10 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A method on a task: means over its seeds, and how it differs from the reference on the same requests."""
+    """A method on a task: means over its seeds, and how it differs from the reference on the same requests.
+
+    `given_worlds` is the same difference with what other requests of the same worlds would tell, and never ranked by.
+    """
 
     method: str
     seeds: tuple[int, ...]
@@ -41,6 +42,7 @@ class Row:
     label: Label | None
     fit_seconds: float | None
     latency_p50_ms: float | None
+    given_worlds: Interval | None = None
 
     def mean(self, metric: str) -> float | None:
         """Return the mean of a metric, None where it has none."""
@@ -50,6 +52,9 @@ class Row:
 @dataclass(frozen=True, slots=True)
 class TaskTable:
     """The rows of one task on one source, best first; `reference` is None where it has no result here.
+
+    `detectable` is, for a metric, the least true difference to the reference that a comparison like these would find;
+    the median over the methods, None where nothing tells.
 
     The primary metric is defined for `n` requests, all data together, and undefined for `n_undefined` more. Where
     `one_world`, all seeds met the same data: they are no draws of it, and intervals are over its requests.
@@ -64,6 +69,13 @@ class TaskTable:
     rows: tuple[Row, ...]
     failures: tuple[Failure, ...]
     reference: str | None
+    detectable: Mapping[str, float | None] = field(default_factory=dict)
+
+    @property
+    def shows_no_difference(self) -> bool:
+        """Whether there are methods to tell from the reference, and none is."""
+        marks = [row.label for row in self.rows if row.label is not None]
+        return bool(marks) and all(mark == NO_DIFFERENCE for mark in marks)
 
     @property
     def ranked(self) -> bool:
@@ -94,9 +106,8 @@ def _table(run: Run, task: Task, records: Sequence[ResultRecord], reference: str
             by_method.setdefault(record.method, []).append(record)
     found = reference if reference in by_method and UNRANKED not in task.tags else None
     one_world = len({record.fingerprint for record in records}) == 1
-    differences = _differences(run, task, by_method, found, one_world) if found else {}
-    marks = labels(differences, direction=METRICS[task.primary.partition("@")[0]].direction)
-    rows = [_row(own, one_world, differences.get(method), marks.get(method)) for method, own in by_method.items()]
+    comparison = compare(run, task, by_method, found, one_world=one_world) if found else NOTHING
+    rows = [_row(own, one_world, comparison) for own in by_method.values()]
     n, n_undefined = _requests(task, by_method)
     return TaskTable(
         task=task,
@@ -108,6 +119,7 @@ def _table(run: Run, task: Task, records: Sequence[ResultRecord], reference: str
         rows=_sorted(rows, task),
         failures=_failures(records),
         reference=found,
+        detectable=comparison.detectable,
     )
 
 
@@ -131,46 +143,21 @@ def _sorted(rows: Sequence[Row], task: Task) -> tuple[Row, ...]:
     return tuple(sorted(rows, key=place))
 
 
-def _differences(
-    run: Run, task: Task, by_method: Mapping[str, Sequence[ResultRecord]], reference: str, one_world: bool
-) -> dict[str, Interval]:
-    """Return each other method's paired difference to the reference in the primary metric.
-
-    What rests on one world where the task has several keeps its mean only, as does `_over_worlds`.
-    """
-    number = {record.fingerprint: record.seed for own in by_method.values() for record in own}
-
-    def by_world(method: str) -> dict[int, NDArray[np.float64]]:
-        worlds: dict[str, list[NDArray[np.float64]]] = {}
-        for record in by_method[method]:
-            values_Q = run.values(record, task.primary)
-            if values_Q is not None:
-                worlds.setdefault(record.fingerprint, []).append(values_Q)
-        return {number[world]: np.mean(values, axis=0) for world, values in worlds.items()}
-
-    def difference(method: str) -> Interval:
-        # Every method meets the same resamples.
-        rng = np.random.default_rng(zlib.crc32(task.id.encode()))
-        found = paired_difference(by_world(method), base, rng=rng)
-        return found if found.n_seeds > 1 or one_world else Interval(found.mean, None, None, found.n_seeds)
-
-    base = by_world(reference)
-    return {method: difference(method) for method in by_method if method != reference}
-
-
-def _row(records: Sequence[ResultRecord], one_world: bool, difference: Interval | None, label: Label | None) -> Row:
+def _row(records: Sequence[ResultRecord], one_world: bool, comparison: Comparison) -> Row:
+    method = records[0].method
     names = dict.fromkeys(name for record in records for name in record.metrics)
     values = {name: [record.metrics[name] for record in records if name in record.metrics] for name in names}
     metrics = {name: (_over_requests if one_world else _over_worlds)(own) for name, own in values.items()}
     measured = [record.measured for record in records if record.measured is not None]
     return Row(
-        records[0].method,
+        method,
         tuple(record.seed for record in records),
         metrics,
-        difference,
-        label,
+        comparison.differences.get(method),
+        comparison.labels.get(method),
         fmean(m.fit_seconds for m in measured) if measured else None,
         fmean(m.latency_p50_ms for m in measured) if measured else None,
+        comparison.given_worlds.get(method),
     )
 
 

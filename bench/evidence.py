@@ -1,0 +1,77 @@
+"""The commands that make and print evidence for the baselines: `tune` and `parity`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from bench.parity import RECORDS, TARGETS, cached, chosen, held_beside, keep, render, run_targets
+from bench.progress import telling
+from bench.report.terminal import console as table_console
+from bench.tasks import TASKS, find_task
+from bench.tuning import Place, open_bench
+from bench.tuning import tune as tune_method
+from methods.base import Budget
+from methods.registry import TRIALS
+from simulator.spec import WORLDS
+
+_err = Console(stderr=True)
+
+Data = Annotated[Path | None, typer.Option(envvar="COLDRECALL_DATA", help="Folder of recorded datasets.")]
+
+
+def tune(  # noqa: PLR0913 - one argument an option
+    method: Annotated[str, typer.Argument(help=f"One of {', '.join(TRIALS)}.")],
+    task: Annotated[str, typer.Option(help="The id of a task: warm/next-note@v1.")],
+    world: Annotated[str, typer.Option(help=f"One of {', '.join(WORLDS)}, for simulated tasks.")] = "small",
+    world_seed: Annotated[int, typer.Option(min=0, help="Of a world that no run is ranked on.")] = 5,
+    seed: Annotated[int, typer.Option(min=0, help="Of the method.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, help="That a fit may use.")] = 1,
+    data: Data = None,
+    work: Annotated[Path, typer.Option(help="Folder for the datasets.")] = Path("runs") / "tuning",
+    log: Annotated[Path | None, typer.Option(help="JSON lines, by default docs/tuning/TASK.jsonl.")] = None,
+) -> None:
+    """Try the named configs of a method on a held-out part of a task's training window, and log each trial."""
+    asked = find_task(task if task in TASKS else f"{task}@v1")
+    lines = log or Path("docs") / "tuning" / f"{asked.id.replace('/', '~')}.jsonl"
+    with telling(_err) as tell:
+        bench = open_bench(asked, Place(work, world, world_seed, data), seed=seed, tell=tell)
+        found = tune_method(method, bench, lines, budget=Budget(threads=threads), tell=tell)
+    table = Table("trial", asked.primary, "fit s", "error")
+    for trial in found:
+        value, fit = ["-" if x is None else f"{x:.4g}" for x in (trial.value, trial.fit_seconds)]
+        table.add_row(trial.trial, value, fit, trial.error or "")
+    table_console().print(table)
+
+
+def parity(  # noqa: PLR0913 - one argument an option
+    tasks: Annotated[str, typer.Option(help="Comma-separated: gowalla, beauty, or ids; all by default.")] = "",
+    methods: Annotated[str, typer.Option(help="Comma-separated; all by default.")] = "",
+    from_cache: Annotated[bool, typer.Option("--cached", help="Print kept records instead of running.")] = False,
+    kept: Annotated[Path, typer.Option(help="Folder of kept records.")] = RECORDS,
+    save: Annotated[bool, typer.Option(help="Keep the records of this run there.")] = False,
+    out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("runs") / "parity",
+    workers: Annotated[int, typer.Option(min=1, help="Processes at the same time.")] = 1,
+    data: Data = None,
+) -> None:
+    """Print our numbers beside the printed ones on recorded logs; fresh runs are slow, and resume."""
+    targets = chosen(TARGETS, tasks=_words(tasks), methods=_words(methods))
+    if from_cache:
+        records = cached(kept)
+    else:
+        with telling(_err) as tell:
+            records = run_targets(targets, out, n_workers=workers, data=data, tell=tell)
+        if save:
+            keep(records, kept)
+    table_console().print(render(list(held_beside(targets, records))))
+    for record in records:
+        if record.status == "failed":
+            _err.print(f"{record.method}: {record.error}", markup=False)
+
+
+def _words(words: str) -> list[str]:
+    return [word.strip() for word in words.split(",") if word.strip()]

@@ -1,0 +1,256 @@
+"""What runs in the pinned process: fit, index, answer under the clock, answer in batches, refresh; report by file.
+
+The order matters: the timed requests are the first that the method is ever asked, so that nothing it remembers of them
+helps. The truth is not here; the parent compares the answers with what was scored.
+"""
+
+from __future__ import annotations
+
+import copy
+import gc
+import json
+import os
+import sys
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.case import Case, Opener
+from bench.latency.blocks import PAIRS, Turns, take_turns
+from bench.latency.clock import Trace, WarmUp, overhead_ns, trace, warm_up
+from bench.latency.memory import pickled_bytes, resident_bytes
+from bench.measure import Clock, Stopwatch, recommend_all
+from bench.split import as_of
+from bench.tasks import find_task
+from methods.base import Budget, Method
+from methods.registry import create
+from methods.retrieval import IndexConfig, build, search
+from simulator.arrays import save_arrays
+from simulator.dataset import read
+from simulator.luck import generator
+from simulator.schema import DAY_SECONDS, Observation, SchemaError, Slates
+
+BATCHES = (1, 32, 256)
+FEATURES = 64  # of the baseline's vectors
+_CHECKED, _MOST_BASELINE, _REPEATED = 0.05, 100, 200
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """One cell to time, and how long. The keys are hashes and tell no world's seed."""
+
+    method: str
+    dataset: str
+    task: str
+    case_key: int
+    method_key: int
+    queries: int
+    seconds: float
+    file: str
+
+
+def work(pipe: int) -> None:
+    """Read an assignment from standard input, do it, and say how it went on the pipe."""
+    job = Assignment(**json.loads(sys.stdin.readline()))
+    with os.fdopen(pipe, "w", buffering=1) as out:
+
+        def tell(**words: object) -> None:
+            out.write(json.dumps(words) + "\n")
+
+        try:
+            tell(result=_Cell.open(job).measure(tell))
+        except (Exception, SystemExit) as error:  # whatever a method raises is its result
+            tell(error=f"{type(error).__name__}: {error}")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Cell:
+    """A method, fitted and indexed on a case."""
+
+    job: Assignment
+    case: Case
+    fitted: Method
+    method: Method
+    readings: dict[str, Any]
+
+    @classmethod
+    def open(cls, job: Assignment) -> _Cell:
+        whole, task = read(Path(job.dataset)).observation, find_task(job.task)
+        case = Opener(whole, key=job.case_key).open(task)
+        fitted, start_bytes = create(job.method), resident_bytes()
+        rng = generator(job.method_key, f"fit/{job.method}/{task.target}")
+        with Stopwatch() as fit:
+            fitted.fit(case.cut.fit, target=task.target, rng=rng, budget=Budget())
+        method = copy.deepcopy(fitted)
+        before = dict(vars(method))
+        with Stopwatch() as index:
+            method.index(case.cut.index)
+        made = {name: value for name, value in vars(method).items() if before.get(name) is not value}
+        readings = {
+            **_clocks("fit", fit.read),
+            **_clocks("index", index.read),
+            "start_bytes": start_bytes,
+            "index_bytes": pickled_bytes(made),
+        }
+        return cls(job, case, fitted, method, readings)
+
+    @property
+    def k(self) -> int:
+        return max(self.case.task.ks)
+
+    def measure(self, tell: Any) -> dict[str, Any]:
+        """Time everything, write the arrays, and return the numbers."""
+        rng = generator(self.job.case_key, "latency")
+        n, n_candidates = len(self.case.requests), len(self.case.requests.candidates_C)
+        singles = [self.case.requests.between(i, i + 1) for i in range(n)]
+        order_Q = rng.permutation(n)
+
+        def ask(request: int) -> Slates:
+            return self.method.recommend(singles[request], k=self.k)
+
+        gc.collect()
+        gc.freeze()
+        # A tenth of the requests warms up, the others stay new to the method.
+        warm = warm_up(ask, order_Q[: max(1, n // 10)].tolist(), seconds=self.job.seconds)
+        peak_bytes = resident_bytes(peak=True)
+        order = self._order(order_Q, warm, rng)
+        baseline = _baseline(n_candidates, self.k, rng)
+        baseline_order = list(range(PAIRS * max(5, min(_MOST_BASELINE, len(order) // PAIRS))))
+        warm_up(baseline, baseline_order[: 2 * _MOST_BASELINE], seconds=self.job.seconds / 10)
+        kept = _Kept(order, self.k, rng.random(len(order)) < max(_CHECKED, min(1, 20 / len(order))))
+        _mark(tell, "begins")
+        turns = take_turns(
+            (ask, baseline), (order, baseline_order), keep=kept, tell=lambda done: tell(done=done, total=PAIRS)
+        )
+        _mark(tell, "ends")
+        again = trace(ask, order[:_REPEATED])
+        throughput, ids_QK = self._throughput(warm)
+        save_arrays(Path(self.job.file), _arrays(turns, warm, again, kept, ids_QK), compress=True)
+        return {
+            **self.readings,
+            **self._refresh(),
+            "peak_bytes": peak_bytes,
+            "throughput": throughput,
+            "warm": warm.stable,
+            "overhead_ns": overhead_ns(),
+            "pressure": pressure(),
+            "load_average": os.getloadavg()[0],
+            "baseline": f"FAISS {version('faiss-cpu')} flat, {n_candidates} x {FEATURES}, k {self.k}",
+        }
+
+    def _order(self, order_Q: NDArray[np.int64], warm: WarmUp, rng: np.random.Generator) -> list[int]:
+        """Return the timed requests: passes over all in a shuffled order, the first over those not asked yet."""
+        n = min(self.job.queries, int(self.job.seconds * 1e9 / max(warm.median_ns, 1.0)))
+        n, fresh_Q = max(n, PAIRS), order_Q[max(1, len(order_Q) // 10) :]
+        passes = [fresh_Q if len(fresh_Q) else order_Q]
+        while sum(map(len, passes)) < n:
+            passes.append(rng.permutation(order_Q))
+        order: list[int] = np.concatenate(passes)[:n].tolist()
+        return order
+
+    def _throughput(self, warm: WarmUp) -> tuple[dict[str, dict[str, float]], NDArray[np.int32]]:
+        """Ask in batches, the scored way last; return rates, and the lists of all requests."""
+        rates, most = {}, int(self.job.seconds * 1e9 / max(warm.median_ns, 1.0))
+        for size in BATCHES:
+            n = min(len(self.case.requests), max(BATCHES), max(size, most))
+            requests = self.case.requests.between(0, n)
+            batches = [requests.between(first, min(first + size, n)) for first in range(0, n, size)]
+            with Stopwatch() as watch:
+                for batch in batches:
+                    self.method.recommend(batch, k=self.k)
+            per_second, per_cpu_second = (n / max(x, 1e-9) for x in (watch.read.wall, watch.read.cpu))
+            rates[str(size)] = {"per_second": per_second, "per_cpu_second": per_cpu_second, "n": n}
+        ids_QK, _ = recommend_all(self.method, self.case.requests, k=self.k)
+        return rates, ids_QK
+
+    def _refresh(self) -> dict[str, Any]:
+        """Index the state of a day before, then time the present; see which of that day's targets are found."""
+        method, present = copy.deepcopy(self.fitted), self.case.cut.index
+        method.index(as_of(present, present.now - DAY_SECONDS))
+        with Stopwatch() as refresh:
+            method.index(present)
+        with Stopwatch() as answer:
+            method.recommend(self.case.requests.between(0, 1), k=self.k)
+        fresh = np.intersect1d(_fresh_ids(present, self.case), self.case.requests.candidates_C)
+        ids_QK, _ = recommend_all(method, self.case.requests, k=self.k)
+        reached = np.intersect1d(fresh, ids_QK)
+        return {
+            "refresh_seconds": refresh.read.wall,
+            "staleness_seconds": refresh.read.wall + answer.read.wall if len(reached) else None,
+            "n_fresh": len(fresh),
+            "n_fresh_reached": len(reached),
+        }
+
+
+class _Kept:
+    """Timed answers that were picked beforehand, to be compared with the scored ones."""
+
+    def __init__(self, order: list[int], k: int, picked_N: NDArray[np.bool_]) -> None:
+        self._order, self._shape, self._picked = order, (1, k), set(np.flatnonzero(picked_N).tolist())
+        self.ids: list[NDArray[np.int32]] = []
+        self.requests: list[int] = []
+
+    def __call__(self, place: int, answer: object) -> None:
+        if not isinstance(answer, Slates) or answer.ids_QK.shape != self._shape:
+            got = answer.ids_QK.shape if isinstance(answer, Slates) else type(answer).__name__
+            raise SchemaError("recommend", f"Slates of {self._shape}", got)
+        if place in self._picked:
+            self.ids.append(answer.ids_QK[0].copy())
+            self.requests.append(self._order[place])
+
+
+def _mark(tell: Any, what: str) -> None:
+    """Let the parent read its own clocks of this process before going on."""
+    tell(mark=what)
+    sys.stdin.readline()
+
+
+def _clocks(name: str, read: Clock) -> dict[str, float]:
+    return {f"{name}_seconds": read.wall, f"{name}_cpu_seconds": read.cpu}
+
+
+def _baseline(n_targets: int, k: int, rng: np.random.Generator) -> Any:
+    """Return exact flat search by FAISS over as many vectors as there are candidates."""
+    vectors_TF = rng.standard_normal((n_targets, FEATURES), dtype=np.float32)
+    queries_QF = rng.standard_normal((_MOST_BASELINE, FEATURES), dtype=np.float32)
+    index = build(vectors_TF, IndexConfig("flat"))
+    return lambda request: search(index, queries_QF[request % _MOST_BASELINE][None], k=k)
+
+
+def _fresh_ids(present: Observation, case: Case) -> NDArray[np.int32]:
+    catalog = present.catalog
+    arrived_T = {
+        "note": catalog.notes.born_time_N,
+        "author": catalog.authors.joined_time_A,
+        "user": catalog.users.joined_time_U,
+    }[case.task.target]
+    return np.flatnonzero(arrived_T >= present.now - DAY_SECONDS).astype(np.int32)
+
+
+def pressure() -> float | None:
+    """Return the share of the last ten seconds in which something waited for a CPU, where the kernel says."""
+    try:
+        words = Path("/proc/pressure/cpu").read_text().split()
+    except OSError:
+        return None
+    return float(words[1].removeprefix("avg10=")) / 100
+
+
+def _arrays(
+    turns: Turns, warm: WarmUp, again: Trace, kept: _Kept, ids_QK: NDArray[np.int32]
+) -> dict[str, NDArray[Any]]:
+    """Return all that was read, by name: nothing is summed up here."""
+    arrays: dict[str, NDArray[Any]] = {}
+    for name, blocks in (("method", turns.method), ("baseline", turns.baseline), ("warm_up", [warm.trace])):
+        whole = Trace.joined(list(blocks))
+        arrays |= {f"{name}_{field}": getattr(whole, field) for field in Trace.__slots__}
+        arrays[f"{name}_block_N"] = np.repeat(np.arange(len(blocks)), [len(block) for block in blocks])
+    arrays |= {f"again_{field}": getattr(again, field) for field in Trace.__slots__}
+    arrays["checked_request_C"] = np.array(kept.requests, np.int64)
+    arrays["checked_ids_CK"] = np.stack(kept.ids) if kept.ids else np.empty((0, ids_QK.shape[1]), np.int32)
+    arrays["ids_QK"] = ids_QK
+    return arrays

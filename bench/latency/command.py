@@ -1,0 +1,52 @@
+"""The command `coldrecall latency`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from bench.latency.run import Place, Protocol, time_all
+from bench.latency.table import render
+from bench.plan import DEFAULT_METHODS, TRUTHS, Plan
+from bench.progress import telling
+from bench.report.terminal import console as table_console
+from bench.tasks import TASKS
+from simulator.spec import WORLDS
+
+_err = Console(stderr=True)
+
+
+def latency(  # noqa: PLR0913 - one argument an option
+    world: Annotated[str, typer.Option(help=f"One of {', '.join(WORLDS)}.")] = "small",
+    seeds: Annotated[str, typer.Option(help="Comma-separated; each makes its own world.")] = "1",
+    tasks: Annotated[str, typer.Option(help="Comma-separated ids, with or without version.")] = "warm/next-note",
+    methods: Annotated[str, typer.Option(help="Comma-separated names or package.module:Class.")] = "default",
+    queries: Annotated[int, typer.Option(min=1, help="Timed queries a cell; below 662 there is no p99.")] = 10_000,
+    seconds: Annotated[float, typer.Option(help="Timing ends here if it is before that.")] = 60.0,
+    limit: Annotated[float, typer.Option(help="Seconds after which a cell is given up, fit and all.")] = 1_800.0,
+    core: Annotated[int | None, typer.Option(help="To pin to, by default the last.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the run, by default runs/WORLD.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes for what is not scored yet.")] = os.cpu_count() or 1,
+    data: Annotated[Path | None, typer.Option(envvar="COLDRECALL_DATA", help="Folder of recorded datasets.")] = None,
+) -> None:
+    """Time methods, one at a time in a pinned process each, beside exact flat search; print the table."""
+    chosen = tuple(name for name in DEFAULT_METHODS if name not in TRUTHS)
+    if methods != "default":
+        chosen = tuple(dict.fromkeys(word.strip() for word in methods.split(",") if word.strip()))
+    asked = [word.strip() for word in tasks.split(",") if word.strip()]
+    ids = tuple(word if word in TASKS else f"{word}@v1" for word in asked)
+    protocol = Protocol(queries, seconds, limit, *(() if core is None else (core,)))
+    try:
+        numbers = tuple(int(word) for word in seeds.split(","))
+    except ValueError as error:
+        raise typer.BadParameter(f"seeds: expected comma-separated numbers, got {seeds!r}") from error
+    plan = Plan(world, numbers, ids, chosen, chosen[0])
+    with telling(_err) as tell:
+        records = time_all(plan, Place(out or Path("runs") / world, data, workers), protocol, tell=tell)
+    table_console().print(render(records))
+    if any(record.status == "failed" for record in records):
+        raise typer.Exit(1)

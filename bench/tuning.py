@@ -1,0 +1,198 @@
+"""Tune a method: fit each of its named trials on the training window of a task, score it on the window's held part.
+
+Every method gets the same number of trials, BUDGET. The log is append-only JSON lines, one a trial; a trial that is
+there is not done again unless its config, its method's code or the question has changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+from threadpoolctl import threadpool_limits
+
+from bench.case import Case
+from bench.exam import Exam
+from bench.hashes import WORLD_CODE, code_hash, method_hash
+from bench.importers import import_dataset
+from bench.machine import commit_of, describe_machine
+from bench.measure import Stopwatch, recommend_all
+from bench.progress import Tell
+from bench.record import Machine, MetricValue
+from bench.run import RECORDED
+from bench.score import check_and_score
+from bench.stats import mean_interval
+from bench.task import WORLD, Task
+from bench.validation import validation
+from methods.base import Budget, Method
+from methods.registry import trials_of
+from simulator import dataset
+from simulator.luck import generator, stream
+from simulator.simulate import live
+from simulator.spec import find_world
+
+BUDGET = 5  # trials a method
+VALIDATION_CODE = ("bench.validation", "bench.split")
+
+
+class Trial(BaseModel):
+    """The evidence of one trial: what was set, what the validation part says of it, and what it took."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    schema_version: Literal[1] = 1
+    key: str
+    task: str
+    source: str
+    fingerprint: str
+    method: str
+    trial: str
+    config: dict[str, JsonValue]
+    seed: int
+    metric: str
+    value: float | None
+    metrics: dict[str, MetricValue] = {}
+    error: str | None = None
+    fit_seconds: float | None = None
+    seconds: float
+    commit: str
+    machine: Machine
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bench:
+    """A validation question on its data, ready to try configs on; `seed` is that of the methods."""
+
+    task: Task
+    source: str
+    fingerprint: str
+    case: Case
+    exam: Exam
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the data is: the world, its name and seed, of simulated tasks; the folder of recorded datasets."""
+
+    work: Path
+    world: str
+    world_seed: int
+    data: Path | None
+
+
+def open_bench(task: Task, place: Place, *, seed: int, tell: Tell) -> Bench:
+    """Make the dataset of `task` below `place.work` unless it is there, and cut its validation part."""
+    folder, source = _dataset(task, place, tell)
+    read = dataset.read(folder)
+    world_seed = place.world_seed if task.source == WORLD else 0
+    case, exam = validation(task, read.observation, key=int(stream(world_seed, f"validation/{task.family}")))
+    return Bench(task, source, task.fingerprint(read.manifest.fingerprint), case, exam, seed)
+
+
+def _dataset(task: Task, place: Place, tell: Tell) -> tuple[Path, str]:
+    """Return the folder of the dataset, made if need be, and what the log calls it."""
+    if task.source == WORLD:
+        spec, seed = find_world(place.world), place.world_seed
+        made_by = hashlib.sha256(f"{spec}{code_hash(WORLD_CODE)}".encode()).hexdigest()[:12]
+        folder = place.work / f"{place.world}-{seed}-{made_by}"
+        if not folder.exists():
+            lived = live(spec, seed=seed, progress=lambda day, days: tell("simulated days", day, days))
+            dataset.write(folder, lived, name=place.world, origin={"world": place.world})
+        return folder, f"{place.world}:{seed}"
+    folder = place.work / task.source
+    if place.data is None or not (place.data / task.source).is_dir():
+        raise ValueError(
+            f"data: expected a folder with {task.source}, got {place.data} (set COLDRECALL_DATA or --data)"
+        )
+    if not folder.exists():
+        import_dataset(RECORDED[task.source], place.data / task.source, folder, {})
+    return folder, task.source
+
+
+def tune(method: str, bench: Bench, log: Path, *, budget: Budget, tell: Tell) -> list[Trial]:
+    """Do the trials of `method` that `log` does not have yet; return all of them, best first."""
+    made = trials_of(method)
+    if len(made) != BUDGET:
+        raise ValueError(f"{method}: expected {BUDGET} trials, got {len(made)}")
+    done = {trial.key: trial for trial in load(log) if trial.error is None}
+    found = []
+    for n, (name, one) in enumerate(made.items()):
+        tell(f"trials of {method}", n, len(made))
+        key = _key(bench, method, one)
+        if key not in done:
+            with Stopwatch() as watch:
+                outcome = _outcome(method, one, bench, budget)
+            done[key] = _trial((key, method, name), one, bench, {**outcome, "seconds": watch.read.wall})
+            _append(log, done[key])
+        found.append(done[key])
+    tell(f"trials of {method}", len(made), len(made))
+    return sorted(found, key=lambda trial: -math.inf if trial.value is None else trial.value, reverse=True)
+
+
+def load(log: Path) -> list[Trial]:
+    """Read a log; one that is not there is empty."""
+    lines = log.read_text().splitlines() if log.exists() else []
+    return [Trial.model_validate_json(line) for line in lines]
+
+
+def _key(bench: Bench, name: str, method: Method) -> str:
+    """Return the sha256 of all that the result of a trial depends on."""
+    inputs = [bench.fingerprint, bench.source, name, _config(method), method_hash(type(method).__module__)]
+    text = json.dumps([*inputs, bench.seed, code_hash(VALIDATION_CODE)], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _config(method: Method) -> dict[str, JsonValue]:
+    return {
+        name: str(value) if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in asdict(method.config).items()
+    }
+
+
+def _outcome(name: str, method: Method, bench: Bench, budget: Budget) -> dict[str, object]:
+    """Fit, index, ask and score; an error of the method is an outcome too."""
+    cut, task = bench.case.cut, bench.task
+    rng, k = generator(bench.seed, f"tune/{name}/{task.target}"), max(task.ks)
+    try:
+        with threadpool_limits(budget.threads):
+            with Stopwatch() as watch:
+                method.fit(cut.fit, target=task.target, rng=rng, budget=budget)
+            method.index(cut.index)
+            ids_QK, _ = recommend_all(method, bench.case.requests, k=k)
+            among_cold = bench.case.cold_only
+            cold_ids_QK = None if among_cold is None else recommend_all(method, among_cold, k=k)[0]
+        values = check_and_score(task, bench.exam, ids_QK, cold_ids_QK, None)
+    except Exception as error:  # whatever a method raises is its result
+        return {"error": f"{type(error).__name__}: {error}", "value": None}
+    metrics = {metric: mean_interval(column) for metric, column in values.items()}
+    return {"metrics": metrics, "value": metrics[task.primary].mean, "fit_seconds": watch.read.wall}
+
+
+def _trial(names: tuple[str, str, str], method: Method, bench: Bench, outcome: dict[str, object]) -> Trial:
+    key, name, trial = names
+    return Trial(
+        key=key,
+        task=bench.task.id,
+        source=bench.source,
+        fingerprint=bench.fingerprint,
+        method=name,
+        trial=trial,
+        config=_config(method),
+        seed=bench.seed,
+        metric=bench.task.primary,
+        commit=commit_of(Path(__file__).parent),
+        machine=describe_machine(),
+        **outcome,  # type: ignore[arg-type]
+    )
+
+
+def _append(log: Path, trial: Trial) -> None:
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("a") as file:
+        file.write(trial.model_dump_json() + "\n")

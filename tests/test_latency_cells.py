@@ -1,0 +1,212 @@
+"""Cells timed for real, in seconds: pinned, compared with what was scored, kept raw; tricks are caught."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from bench.cli import app
+from bench.latency import record as lines
+from bench.latency.child import BATCHES, Assignment
+from bench.latency.parent import Told, time_cell
+from bench.latency.record import LatencyRecord
+from bench.latency.run import Place, Protocol, time_all
+from bench.latency.views import REPEAT, faults
+from bench.plan import Plan
+from bench.record import RecordError
+from simulator.arrays import load_arrays
+
+ROOT = Path(__file__).parents[1]
+OWN = "tests.latency_methods"
+TASK = "warm/next-note@v1"
+PROTOCOL = Protocol(queries=700, seconds=20.0)
+
+
+def quiet(what: str, done: int, total: int) -> None:
+    del what, done, total
+
+
+def plan(*methods: str) -> Plan:
+    return Plan(world="tiny", seeds=(1,), tasks=(TASK,), methods=methods, reference=methods[0])
+
+
+def place(out: Path) -> Place:
+    return Place(out, None, 1)
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("latency") / "tiny"
+
+
+@pytest.fixture(scope="module")
+def records(out: Path) -> dict[str, LatencyRecord]:
+    own = (f"{OWN}:{name}" for name in ("Switches", "Remembers", "SlowsTheClock"))
+    found = time_all(plan("popular", *own, "tests.bad_methods:Raises"), place(out), PROTOCOL, tell=quiet)
+    return {record.method.rpartition(":")[2]: record for record in found}
+
+
+def test_a_cell_is_timed_and_every_clock_is_kept(records: dict[str, LatencyRecord], out: Path) -> None:
+    record = records["popular"]
+    assert (record.status, record.error) == ("ok", None)
+    assert record.raw is not None
+    assert record.measures is not None
+    raw, measures = load_arrays(out / record.raw), record.measures
+    assert len(raw["method_wall_ns_N"]) == len(raw["method_cpu_ns_N"]) == len(raw["method_preempted_N"]) == 700
+    assert measures.service.n == 700
+    p50, p99 = measures.service.wall["p50"], measures.service.wall["p99"]
+    assert p50 is not None
+    assert p99 is not None
+    assert p50.value == np.sort(raw["method_wall_ns_N"])[349] / 1e6
+    assert p50.low <= p50.value <= p50.high <= p99.value <= p99.pessimistic
+    assert measures.noise.steal == pytest.approx(raw["method_wall_ns_N"].sum() / raw["method_cpu_ns_N"].sum())
+    assert set(measures.throughput) == {str(size) for size in BATCHES}
+    assert measures.headline.ratio > 0
+    assert measures.headline.baseline.startswith("FAISS 1.")
+
+
+def test_what_fit_index_and_refresh_cost_is_kept(records: dict[str, LatencyRecord]) -> None:
+    measures = records["popular"].measures
+    assert measures is not None
+    took = measures.resources
+    assert took.fit_seconds > 0
+    assert took.refresh_seconds > 0
+    assert 0 < took.start_bytes <= took.peak_bytes
+    assert took.index_bytes is not None
+    assert took.index_bytes > 0
+    assert took.n_fresh >= took.n_fresh_reached
+    assert (took.staleness_seconds is None) == (took.n_fresh_reached == 0)
+
+
+def test_the_timed_answers_are_those_that_were_scored(records: dict[str, LatencyRecord]) -> None:
+    measures = records["popular"].measures
+    assert measures is not None
+    found = measures.checks
+    assert found.n_checked >= 20
+    assert (found.overlap, found.overlap_top, found.as_recorded) == (1.0, 1.0, 1.0)
+
+
+def test_a_pass_asks_each_request_once(records: dict[str, LatencyRecord], out: Path) -> None:
+    raw = load_arrays(out / (records["popular"].raw or ""))
+    asked_N, n_requests = raw["method_request_N"], len(raw["ids_QK"])
+    warmed_up = set(raw["warm_up_request_N"].tolist())
+    fresh = n_requests - len(warmed_up)
+    assert len(set(asked_N[:fresh].tolist())) == fresh
+    assert not warmed_up & set(asked_N[:fresh].tolist())
+    assert len(set(asked_N[fresh : fresh + n_requests].tolist())) == min(n_requests, len(asked_N) - fresh)
+
+
+def test_a_method_that_answers_otherwise_when_timed_is_caught(records: dict[str, LatencyRecord]) -> None:
+    record = records["Switches"]
+    assert record.status == "failed"
+    assert record.measures is None
+    assert "timed answers: expected those that were scored" in (record.error or "")
+
+
+def test_a_method_that_remembers_requests_is_shown(records: dict[str, LatencyRecord]) -> None:
+    measures = records["Remembers"].measures
+    assert measures is not None
+    assert measures.checks.repeat_ratio < REPEAT / 2
+    assert "remembers" in faults(measures)
+
+
+def test_a_method_that_slows_the_clock_is_caught(records: dict[str, LatencyRecord]) -> None:
+    record = records["SlowsTheClock"]
+    assert record.status == "failed"
+    assert "clock: expected CPU time as another process reads it" in (record.error or "")
+
+
+def test_a_method_without_a_score_is_a_row_that_says_why(records: dict[str, LatencyRecord]) -> None:
+    record = records["Raises"]
+    assert (record.status, record.measures) == ("failed", None)
+    assert "not timed, for it has no score: RuntimeError: no memory" in (record.error or "")
+
+
+def test_a_second_start_times_nothing_again(records: dict[str, LatencyRecord], out: Path) -> None:
+    before = (out / "latency.jsonl").read_bytes()
+    (again,) = time_all(plan("popular"), place(out), PROTOCOL, tell=quiet)
+    assert again == records["popular"]
+    assert (out / "latency.jsonl").read_bytes() == before
+
+
+def test_records_load_again_and_a_torn_one_is_left_out(records: dict[str, LatencyRecord], tmp_path: Path) -> None:
+    path = tmp_path / "latency.jsonl"
+    for record in records.values():
+        lines.append(path, record)
+    with path.open("a") as file:
+        file.write('{"schema_version": 1, "key"')
+    assert lines.load(path) == list(records.values())
+    path.write_text('{"schema_version": 2}\n')
+    with pytest.raises(RecordError, match=r"latency.jsonl:1: schema_version"):
+        lines.load(path)
+
+
+def told_by(method: str, out: Path, limit_seconds: float) -> Told:
+    (dataset,) = (out / "datasets").iterdir()
+    file = str(out / "latency" / "alone.npz")
+    job = Assignment(f"{OWN}:{method}", str(dataset), TASK, 1, 2, queries=50, seconds=1.0, file=file)
+    return time_cell(job, core=min(os.sched_getaffinity(0)), limit_seconds=limit_seconds, tell=lambda done, total: None)
+
+
+@pytest.mark.usefixtures("records")
+def test_the_process_has_one_core_and_one_thread(out: Path) -> None:
+    core = min(os.sched_getaffinity(0))
+    assert told_by("SaysWhereItIs", out, 120.0).error == f"RuntimeError: cores [{core}], threads [1]"
+
+
+@pytest.mark.usefixtures("records")
+def test_a_method_that_dies_is_told_of_with_its_last_words(out: Path) -> None:
+    assert told_by("Dies", out, 120.0).error == "the process ended with exit code 7 and no answer: out of luck"
+
+
+@pytest.mark.usefixtures("records")
+def test_a_method_that_hangs_is_given_up(out: Path) -> None:
+    assert told_by("Hangs", out, 4.0).error == "expected an answer within 4 s, got none"
+
+
+@pytest.mark.usefixtures("records")
+@pytest.mark.parametrize("later", [0.0, 1.0], ids=["at once", "later"])
+def test_the_process_ends_with_its_parent(out: Path, later: float) -> None:
+    call = f"from tests.test_latency_cells import Path, told_by; told_by('Hangs', Path({str(out)!r}), 99.0)"
+    parent = subprocess.Popen([sys.executable, "-c", call], cwd=ROOT)
+    children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children")
+    wait_until(lambda: children.read_text().strip() != "")
+    child = Path("/proc") / children.read_text().split()[0]
+    time.sleep(later)  # the moment of the kill is the point of this test
+    parent.kill()
+    parent.wait()
+    wait_until(lambda: not child.exists() or "State:\tZ" in (child / "status").read_text())
+
+
+def wait_until(happened: Callable[[], bool]) -> None:
+    """Look again until something has happened, for a minute at most."""
+    deadline = time.monotonic() + 60
+    while not happened():
+        assert time.monotonic() < deadline, "expected it within a minute"
+        time.sleep(0.02)
+
+
+def test_a_protocol_that_cannot_be_kept_is_refused() -> None:
+    with pytest.raises(ValueError, match="seconds: expected more than 0, got 0"):
+        Protocol(seconds=0)
+    with pytest.raises(ValueError, match="core: expected one of"):
+        Protocol(core=10_000)
+
+
+@pytest.mark.usefixtures("records")
+def test_the_command_prints_the_table(out: Path) -> None:
+    words = ["latency", "--world", "tiny", "--methods", "popular", "--queries", "100", "--seconds", "2"]
+    result = CliRunner().invoke(app, [*words, "--out", str(out), "--workers", "1"], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    for word in (TASK, "popular", "x flat", "peak MB", "few"):
+        assert word in result.output
+    newest = json.loads((out / "latency.jsonl").read_text().splitlines()[-1])
+    assert newest["measures"]["service"]["n"] == 100
+    assert newest["measures"]["service"]["wall"]["p99"] is None

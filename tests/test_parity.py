@@ -1,0 +1,128 @@
+"""Our numbers beside print: what counts as held, what is kept, and, slow, the fresh runs on the recorded logs."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from bench.cli import app
+from bench.parity import RECORDS, TARGETS, Target, cached, chosen, held_beside, keep
+from bench.plan import serves
+from bench.record import Machine, MetricValue, ResultRecord
+from bench.tasks import find_task
+from methods.registry import METHODS
+
+HERE = Path(__file__).parents[1] / RECORDS
+TARGET = Target("beauty/leave-one-out@v1", "sasrec-ce-wide", "recall@10", 0.08, "somewhere", why_better="more trials")
+
+
+def record(value: float, *, method: str = "sasrec-ce-wide", seed: int = 1, status: str = "ok") -> ResultRecord:
+    metrics = {"recall@10": MetricValue(mean=value, low=value - 0.01, high=value + 0.01, n=9, n_undefined=0)}
+    return ResultRecord(
+        cell="c",
+        task=TARGET.task,
+        source="amazon2014-beauty",
+        fingerprint="f",
+        method=method,
+        config={"loss": "ce"},
+        seed=seed,
+        commit="abc",
+        status="ok" if status == "ok" else "failed",
+        metrics=metrics,
+        machine=Machine(cpu="x", cores=1, python="3", packages={}),
+        values="values/c.npz",
+    )
+
+
+@pytest.mark.parametrize(
+    ("ours", "verdict"),
+    [(0.0783, "short"), (0.0785, "held"), (0.08, "held"), (0.0815, "held"), (0.0817, "better")],
+)
+def test_a_number_is_held_within_two_percent_and_better_above(ours: float, verdict: str) -> None:
+    (row,) = held_beside([TARGET], [record(ours)])
+    assert row.verdict == verdict
+    assert row.relative == pytest.approx(ours / 0.08 - 1)
+
+
+def test_a_failed_or_missing_run_says_not_run() -> None:
+    (row,) = held_beside([TARGET], [record(0.09, status="failed"), record(0.09, method="other")])
+    assert (row.verdict, row.ours) == ("not run", None)
+
+
+def test_the_newest_record_counts() -> None:
+    (row,) = held_beside([TARGET], [record(0.07), record(0.081)])
+    assert row.ours == 0.081
+
+
+def test_kept_records_replace_older_ones_and_leave_the_rest(tmp_path: Path) -> None:
+    keep([record(0.07), record(0.02, method="other"), record(0.5, status="failed")], tmp_path)
+    keep([record(0.08)], tmp_path)
+    assert {(r.method, r.metrics["recall@10"].mean) for r in cached(tmp_path)} == {
+        ("sasrec-ce-wide", 0.08),
+        ("other", 0.02),
+    }
+    assert [path.name for path in tmp_path.iterdir()] == ["beauty~leave-one-out@v1.jsonl"]
+    assert all(r.values is None for r in cached(tmp_path))
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda t: f"{t.task}-{t.method}-{t.metric}-{t.value}")
+def test_every_target_is_of_a_method_that_serves_a_task_which_has_the_metric(target: Target) -> None:
+    task = find_task(target.task)
+    assert target.method in METHODS
+    assert serves(target.method, task)
+    name, _, k = target.metric.removeprefix("cold_only_").partition("@")
+    assert name in ("recall", "ndcg")
+    assert int(k) in task.ks
+
+
+def test_targets_are_chosen_by_task_and_method() -> None:
+    assert {t.task for t in chosen(TARGETS, tasks=("gowalla",))} == {"gowalla/lightgcn-split@v1"}
+    assert {t.method for t in chosen(TARGETS, methods=("sasrec-ce-wide",))} == {"sasrec-ce-wide"}
+    with pytest.raises(ValueError, match="parity: expected a target of no-such, got none"):
+        chosen(TARGETS, methods=("no-such",))
+
+
+def test_the_command_prints_kept_numbers_beside_print(tmp_path: Path) -> None:
+    keep([record(0.0821)], tmp_path)
+    said = (
+        CliRunner().invoke(app, ["parity", "--cached", "--kept", str(tmp_path), "--methods", "sasrec-ce-wide"]).output
+    )
+    (line,) = [line for line in said.splitlines() if "recall@10" in line]
+    assert line.split()[:9] == [
+        "beauty",
+        "sasrec-ce-wide",
+        "recall@10",
+        "0.0821",
+        "0.0821",
+        "±0.0100",
+        "+0.0%",
+        "2%",
+        "held",
+    ]
+
+
+def test_kept_records_say_how_they_were_made() -> None:
+    kept = cached(HERE)
+    assert kept
+    assert all(record.commit and record.values is None and record.status == "ok" for record in kept)
+    assert {record.method for record in kept} <= {target.method for target in TARGETS}
+
+
+def test_whatever_is_better_than_print_says_why() -> None:
+    silent = [row.target for row in held_beside(TARGETS, cached(HERE)) if row.verdict == "better"]
+    assert all(target.why_better for target in silent)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", sorted({target.method for target in TARGETS}))
+def test_a_fresh_run_gives_the_kept_numbers(method: str, data_folder: Path, tmp_path: Path) -> None:
+    words = ["parity", "--methods", method, "--out", str(tmp_path / "run"), "--data", str(data_folder), "--save"]
+    done = CliRunner().invoke(app, [*words, "--kept", str(tmp_path / "kept")], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    kept = {(r.task, r.method): r for r in cached(HERE)}
+    for fresh in cached(tmp_path / "kept"):
+        for name in {t.metric for t in TARGETS if (t.task, t.method) == (fresh.task, fresh.method)}:
+            before, now = kept[fresh.task, fresh.method].metrics[name], fresh.metrics[name]
+            assert before.mean is not None
+            assert before.low is not None
+            assert now.mean == pytest.approx(before.mean, abs=before.mean - before.low)
