@@ -14,12 +14,12 @@ from bench.hashes import SCORE_CODE, code_hash, method_hash
 from bench.task import ON_REQUEST, WORLD, Task
 from bench.tasks import TASKS, find_task
 from methods.base import Method
-from methods.registry import METHODS, VARIANTS, create
+from methods.registry import METHODS, TRAINED, VARIANTS, create
 from simulator.spec import find_world
 
 # Lists made from the truth itself: the ceiling of each task, and the ranking by true chance whatever the task asks.
 TRUTHS = ("oracle", "true-affinity")
-DEFAULT_METHODS = (*TRUTHS, *(name for name in METHODS if name not in VARIANTS))
+DEFAULT_METHODS = (*TRUTHS, *(name for name in METHODS if name not in (*VARIANTS, *TRAINED)))
 
 
 def check_seeds(seeds: Sequence[int]) -> None:

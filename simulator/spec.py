@@ -183,10 +183,10 @@ _PARTS = ("affinity", "responding", "logging", "living", "publishing", "trends",
 _VIDEO = {
     "preset": "single-column",
     "responding": Responding(
-        click_bias=-3.75,
+        click_bias=-4.6,
         click_slope=0.9,
         quality_slope=3.0,
-        readiness_sd=0.3,
+        readiness_sd=0.5,
         engage_slope=0.6,
         like_bias=-4.04,
         collect_bias=-5.1,

@@ -1,44 +1,31 @@
-"""The shelf holds the hottest notes, overall and of each category, as a plain sort would find them."""
-
-from dataclasses import replace
+"""The shelf counts heat as it says, and age in hours begun."""
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.shelf import coarse, log_age, stock
-from simulator.sizes import N_CATEGORIES
+from simulator.heat import heat_boards
+from simulator.shelf import log_age, stock
 from simulator.spec import Logging
 from simulator.state import TODAY, YESTERDAY, empty_state
 from tests.world_examples import lived
 
-CLICKS = st.lists(st.tuples(st.integers(0, 90), st.integers(0, 40), st.integers(0, 2)), min_size=1, max_size=150)
+CLICKS = st.lists(st.tuples(st.integers(0, 90), st.integers(0, 40)), min_size=1, max_size=90)
 
 
-@given(CLICKS, st.integers(1, 20), st.integers(0, 8), st.integers(0, 10))
-def test_the_hottest_are_found(clicks: list[tuple[int, int, int]], n: int, n_each: int, oldest: int) -> None:
+@given(CLICKS, st.integers(0, 10), st.sampled_from([0.5, 1.0]))
+def test_heat_is_twice_the_clicks_of_today_and_those_of_yesterday(
+    clicks: list[tuple[int, int]], oldest: int, power: float
+) -> None:
     state, notes = empty_state(1, 1), lived("tiny", seed=3, hours=24 * 7)._notes
-    last = min(oldest + len(clicks), len(notes.author_N))
-    label_N = notes.label_N.copy()
-    for note, (today, yesterday, label) in zip(range(oldest, last), clicks, strict=False):
-        state.count_N4[note, [TODAY, YESTERDAY]] = today, yesterday
-        label_N[note] = label
-    notes = replace(notes, label_N=label_N)
-    shelf = stock(Logging(popular_size=n, popular_in_category=n_each), state, notes, oldest, last)
-    heat_N = 2 * state.count_N4[:, TODAY] + state.count_N4[:, YESTERDAY]
-    assert shelf.popular_G.tolist() == sorted(range(oldest, last), key=lambda note: (-heat_N[note], note))[:n]
-    for c in range(N_CATEGORIES):
-        mine = [note for note in range(oldest, last) if label_N[note] == c and heat_N[note] > 0]
-        best = sorted(mine, key=lambda note: (-coarse(int(heat_N[note])), note))[:n_each]
-        assert shelf.popular_CG[c, : shelf.n_popular_C[c]].tolist() == best
-
-
-@given(st.integers(1, 2**31 - 1), st.integers(0, 2**20))
-def test_coarse_heat_never_falls_and_is_fine_to_a_sixteenth(heat: int, more: int) -> None:
-    warmer = min(heat + more, 2**31 - 1)
-    assert 1 <= coarse(heat) <= coarse(warmer) <= 511
-    if warmer > heat * 17 / 16 + 1:
-        assert coarse(warmer) > coarse(heat)
+    last = oldest + len(clicks)
+    state.count_N4[: last + 5, [TODAY, YESTERDAY]] = 200  # of notes that are not in the pool
+    state.count_N4[oldest:last, [TODAY, YESTERDAY]] = clicks
+    hot = stock(Logging(popular_power=power), state, notes, oldest, last).hot
+    heat_P = np.array([2 * today + yesterday for today, yesterday in clicks], np.int32)
+    expected = heat_boards(power, heat_P, notes.label_N[oldest:last], notes.key_N[oldest:last], oldest)
+    assert np.array_equal(hot.cell_CM, expected.cell_CM)
+    assert np.array_equal(hot.is_hot_C, expected.is_hot_C)
 
 
 def test_age_is_counted_in_hours_begun() -> None:

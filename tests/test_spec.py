@@ -55,8 +55,10 @@ def test_what_cannot_be_is_refused(name: str, message: str) -> None:
 # Each of these was once taken, and then overran a buffer, divided by nothing, or never ended.
 HARMFUL = (
     "tries=400",  # more candidates than a session has room for
-    "tries_per_slot=3",
-    "popular_size=0",  # a list to draw from with nothing on it
+    "tries=0",  # nobody to draw from
+    "popular_power=nan",
+    "popular_power=-1",  # the less a note is clicked, the hotter it would be
+    "page_size=0",
     "size=0",  # of a ring
     "rise_hours=0",
     "neutral_ctr=0",
@@ -68,7 +70,7 @@ HARMFUL = (
 
 @pytest.mark.parametrize("setting", HARMFUL)
 def test_settings_that_break_a_world_are_refused(setting: str) -> None:
-    field = setting.partition("=")[0].removesuffix("_per_slot")
+    field = setting.partition("=")[0]
     with pytest.raises(ValueError, match=rf"\.{field}: expected"):
         find_world(f"tiny:{setting}")
 
@@ -102,7 +104,8 @@ def test_a_chinese_world_speaks_chinese_and_is_else_the_same() -> None:
         ("weekday=nan+0+0+0+0+0+0", "Living.weekday: expected 7 finite numbers"),
         ("length_log_median=100", "Living.length_log_median: expected in"),
         ("dwell_log_mean=1000", "Responding.dwell_log_mean: expected in"),
-        ("fresh_slots=3", "Logging.fresh_slots: expected at most one of four slots of a page, 2, got 3"),
+        ("fresh_slots=6", "Logging.fresh_slots: expected at most half of a page, 5, got 6"),
+        ("page_size=5,fresh_slots=3", "Logging.fresh_slots: expected at most half of a page, 2, got 3"),
         ("examine_low=0.99,examine_high=0.98", "Living.examine_low: expected at most examine_high"),
     ],
 )

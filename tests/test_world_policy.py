@@ -8,14 +8,13 @@ from numpy.typing import NDArray
 
 from simulator.policy import CHANNELS, room
 from simulator.response import NOISE
-from simulator.schema import DAY_SECONDS, EventLog
+from simulator.schema import DAY_SECONDS, Observation
 from simulator.serving import serve
 from simulator.spec import TINY
 from simulator.state import EVER_SHOWN, EXPOSED
-from simulator.tick import Tick, blank
+from simulator.tick import Impressions, blank, of_columns
 from simulator.world import World
-from tests.slow_session import affinity, click_logit
-from tests.world_examples import CROWD, PRESETS, channel, lived, n_born, present, seen, slow_twin, z_of
+from tests.world_examples import CROWD, PRESETS, channel, lived, n_born, present, seen, z_of
 
 WEEK = 7 * 24
 UNIFORM = [channel("explore"), channel("random")]
@@ -26,13 +25,13 @@ def test_the_log_is_made_of_all_channels_and_knows_the_propensity_of_uniform_one
     observed = seen(name, seed=3, hours=WEEK)
     events = observed.events
     shown = {CHANNELS[c] for c in np.unique(events.channel_E)} - {"direct"}  # a tiny world may have no ring
-    assert shown == {"follow", "popular", "item-cf", "recent", "fresh", "explore", "random"}
+    assert shown == {"follow", "popular", "item-cf", "recent", "fresh", "explore", "random", "backfill"}
     is_uniform_E = np.isin(events.channel_E, UNIFORM)
     assert np.array_equal(is_uniform_E, ~np.isnan(events.propensity_E))
     # The pool of a young world is every note born before the hour.
     hour_E = events.time_E[is_uniform_E] // 3_600 * 3_600
     pool_E = np.searchsorted(observed.catalog.notes.born_time_N, hour_E)
-    assert np.allclose(events.propensity_E[is_uniform_E], 1.0 / pool_E)
+    assert np.array_equal(events.propensity_E[is_uniform_E], (1.0 / pool_E).astype(np.float32))
 
 
 def test_uniform_slots_are_split_between_exploring_and_evaluation_as_the_spec_says() -> None:
@@ -40,89 +39,92 @@ def test_uniform_slots_are_split_between_exploring_and_evaluation_as_the_spec_sa
     n, n_random = int(np.isin(events.channel_E, UNIFORM).sum()), int((events.channel_E == channel("random")).sum())
     share = logging.random_share / (logging.random_share + logging.explore_share)
     assert abs(z_of(n_random, share * n, n * share * (1 - share))) < 4
-    # Draws that the user has seen fall back to the ranking, so uniform slots are at most the spec's share.
-    assert n < (logging.random_share + logging.explore_share) * len(events)
+
+
+def expected_uniform(observed: Observation, share: float) -> NDArray[np.float64]:
+    """Return the chance of each row of the feed, given the session up to its page, to be a uniform draw.
+
+    It is the spec's share, less the draws that would fall on what the session has already.
+    """
+    events, order_E = observed.events, np.argsort(observed.events.session_E, kind="stable")
+    channel_E, time_E = events.channel_E[order_E], events.time_E[order_E]
+    _, n_S = np.unique(events.session_E, return_counts=True)
+    start_E = np.repeat(np.cumsum(n_S) - n_S, n_S)  # where its session begins
+    page_start_E = np.arange(len(events)) - events.position_E[order_E]
+    upto_E = np.concatenate([[0], np.cumsum(np.isin(channel_E, UNIFORM))])
+    n_drawn_E = upto_E[:-1] - upto_E[page_start_E]  # on this page, above
+    pool_E = np.searchsorted(observed.catalog.notes.born_time_N, time_E // 3_600 * 3_600)
+    is_late_E = (time_E >= 7 * DAY_SECONDS) & (channel_E != channel("direct"))
+    chance_E = share * (1.0 - (page_start_E - start_E + n_drawn_E) / pool_E)
+    late_E: NDArray[np.float64] = chance_E[is_late_E]
+    return late_E  # in its first week a world is too small for its heaviest users
+
+
+def test_uniform_slots_have_the_share_that_the_spec_says_but_for_what_the_session_has() -> None:
+    observed, logging = seen(CROWD, seed=3, hours=24 * 21), TINY.logging
+    share = logging.random_share + logging.explore_share
+    events = observed.events.between(7 * DAY_SECONDS, 21 * DAY_SECONDS)
+    chance_E, n = expected_uniform(observed, share), int(np.isin(events.channel_E, UNIFORM).sum())
+    assert abs(z_of(n, chance_E.sum(), (chance_E * (1 - chance_E)).sum())) < 4
+    assert 0.99 * share < chance_E.mean() < share
 
 
 # Uniform slots
 
+DRAWN = "tiny:n_users=3000,n_authors=400,author_share=0,random_share=0.25,explore_share=0.25"
+
 
 @cache
-def unseen_evening(explore_share: float) -> tuple[World, Tick, NDArray[np.int32]]:
-    """Return an hour of a world whose users have forgotten what they saw, and who is there."""
-    world = lived(f"tiny:n_users=3000,n_authors=400,explore_share={explore_share}", seed=3, hours=10 * 24 + 20)
+def first_pages() -> tuple[World, Impressions, NDArray[np.int32], NDArray[np.bool_]]:
+    """Serve everybody in an evening; return the uniform slots of first pages, their users, and who saw what before.
+
+    On a first page no draw falls on what the session has shown.
+    """
+    world = lived(DRAWN, seed=3, hours=10 * 24 + 20)
     world.visitors()
-    world._state.seen_UB[:] = 0
-    world._state.n_seen_U[:] = 0
-    return world, world._inputs(), present(world)
+    events, user_S = world.observe().events, present(world)
+    shown = serve(world._inputs(), user_S, room(), blank(400_000))
+    shown = of_columns(column[(shown.slot_E < 10) & np.isin(shown.channel_E, UNIFORM)] for column in shown)
+    saw_UN = np.zeros((world.spec.n_users, n_born(world)), np.bool_)
+    saw_UN[events.user_E, events.note_E] = True
+    assert int(world._state.pool.n_1[0]) == n_born(world)
+    return world, shown, user_S[shown.session_E], saw_UN
 
 
-def uniform_notes(explore_share: float) -> tuple[World, NDArray[np.int32], int]:
-    """Serve everybody; return the notes of uniform slots, and the number of slots in all."""
-    world, tick, user_S = unseen_evening(explore_share)
-    shown = serve(tick, user_S, room(), blank(400_000))
-    return world, shown.note_E[np.isin(shown.channel_E, UNIFORM)], len(shown.note_E)
+def test_uniform_slots_show_what_the_user_has_seen_as_often_as_what_not() -> None:
+    _, shown, user_E, saw_UN = first_pages()
+    chance_E = saw_UN[user_E].mean(axis=1)
+    assert chance_E.mean() > 0.05
+    assert abs(z_of(saw_UN[user_E, shown.note_E].sum(), chance_E.sum(), (chance_E * (1 - chance_E)).sum())) < 4
 
 
-def test_uniform_slots_show_hot_notes_as_often_as_any() -> None:
-    world, note_E, _ = uniform_notes(0.4)
-    hottest = world._inputs().shelf.popular_G[:20]
-    share = 20 / int(world._state.pool.n_1[0])
-    assert z_of(np.isin(note_E, hottest).sum(), share * len(note_E), share * (1 - share) * len(note_E)) > -4
+@pytest.mark.parametrize("name", ["explore", "random"])
+def test_the_most_seen_notes_get_as_many_uniform_impressions_as_any(name: str) -> None:
+    world, shown, user_E, saw_UN = first_pages()
+    note_E = shown.note_E[shown.channel_E == channel(name)]
+    most_seen = np.argsort(-saw_UN.sum(axis=0))[:20]
+    share = 20 / saw_UN.shape[1]
+    assert saw_UN[user_E][:, most_seen].mean() > 2 * saw_UN[user_E].mean()  # were seen notes passed over, this fell
+    assert abs(z_of(np.isin(note_E, most_seen).sum(), share * len(note_E), share * (1 - share) * len(note_E))) < 4
+    assert (world._state.count_N4[most_seen, EXPOSED] > 100).all()
 
 
-def test_uniform_slots_have_the_share_that_the_spec_says() -> None:
-    _, note_E, n_slots = uniform_notes(0.04)
-    assert abs(z_of(len(note_E), 0.05 * n_slots, 0.05 * 0.95 * n_slots)) < 4
+def test_the_places_of_uniform_slots_on_a_page_are_all_alike() -> None:
+    _, shown, _, _ = first_pages()
+    count_K = np.bincount(shown.slot_E, minlength=10)
+    n_sessions, share = len(present(first_pages()[0])), 0.5
+    assert all(abs(z_of(n, share * n_sessions, share * (1 - share) * n_sessions)) < 4 for n in count_K)
 
 
 def test_uniform_slots_come_from_all_of_the_pool() -> None:
-    world, note_E, _ = uniform_notes(0.4)
-    n_pool = int(world._state.pool.n_1[0])
-    count_N = np.bincount(note_E, minlength=n_born(world))
-    assert n_pool == n_born(world)
-    assert (count_N > 0).mean() > 0.9
+    world, shown, _, _ = first_pages()
+    count_N = np.bincount(shown.note_E, minlength=n_born(world))
+    expected = len(shown.note_E) / n_born(world)
+    assert (count_N > 0).mean() > 0.99 * (1 - np.exp(-expected))
+    assert count_N.var() < 1.3 * expected  # Poisson: no note is drawn much more than another
 
 
-# Pages
-
-
-def pages(events: EventLog) -> dict[tuple[int, int], list[int]]:
-    """Return the channels of each page, by (session, page), in order of position."""
-    found: dict[tuple[int, int], list[int]] = {}
-    page_S: dict[int, int] = {}
-    for session, position, kind in zip(
-        events.session_E.tolist(), events.position_E.tolist(), events.channel_E.tolist(), strict=True
-    ):
-        if kind != channel("direct"):
-            page_S[session] = page_S.get(session, -1) + (position == 0)
-            found.setdefault((session, page_S[session]), []).append(kind)
-    return found
-
-
-@pytest.mark.parametrize("name", PRESETS)
-def test_fresh_notes_hold_their_slots_of_each_page_while_there_are_any(name: str) -> None:
-    n_held, fresh = 0, channel("fresh")
-    for kinds in pages(seen(f"{name}:explore_share=0,random_share=0", seed=3, hours=WEEK).events).values():
-        for slot in (3, 7):
-            if slot < len(kinds) and kinds[slot] != fresh:  # only when all fresh notes are used up
-                assert fresh not in kinds[slot:]
-            n_held += slot < len(kinds) and kinds[slot] == fresh
-        for slot, kind in enumerate(kinds):
-            if kind == fresh and slot not in (3, 7):  # only when all others are
-                assert set(kinds[slot:]) == {fresh}
-    assert n_held > 500
-
-
-def test_the_quota_of_fresh_notes_is_the_specs() -> None:
-    shares = []
-    for quota in (0, 1, 2):
-        name = f"tiny:n_users=3000,explore_share=0,random_share=0,fresh_slots={quota},ranker_noise=0"
-        kinds = [kinds for kinds in pages(seen(name, seed=3, hours=WEEK).events).values() if len(kinds) == 10]
-        shares.append(np.mean(np.array(kinds) == channel("fresh"), axis=0))
-    assert shares[1][3] > shares[0][3] + 0.2  # one slot of a page
-    assert shares[2][7] > shares[1][7] + 0.2  # and a second
-    assert abs(shares[0][3] - shares[0][2]) < 0.1  # without a quota slot 3 is like its neighbour
+# Guarantee
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -160,44 +162,6 @@ def test_the_ranker_is_less_sure_of_notes_and_authors_that_were_shown_less(name:
     assert noise_N.max() > 1.2 * noise_N.min()
 
 
-def rank_correlation(world: World) -> float:
-    """Return how well the order of ranked slots goes with the true logit: mean correlation within sessions.
-
-    Fresh notes have a queue of their own.
-    """
-    shown, user_S, slow = world.serve(0, len(world.visitors())), world.visitors(), slow_twin(world)
-    correlations, is_ranked_E = [], shown.channel_E != channel("fresh")
-    for s, user in enumerate(user_S.tolist()):
-        mine = [slow.notes[note] for note in shown.note_E[is_ranked_E & (shown.session_E == s)].tolist()]
-        logits = [click_logit(slow, user, it, affinity(slow, user, it)) for it in mine]
-        correlations.append(np.corrcoef(np.arange(len(mine)), logits)[0, 1])
-    return float(np.mean(correlations))
-
-
-BY_RANK = "tiny:explore_share=0,random_share=0,fresh_slots=0,author_share=0"
-
-
-def test_without_noise_and_quotas_the_order_is_the_truth_and_noise_costs() -> None:
-    sure, unsure = (
-        rank_correlation(lived(f"{BY_RANK},ranker_noise={noise}", seed=3, hours=5 * 24 + 20)) for noise in (0.0, 3.0)
-    )
-    assert sure < -0.9  # later slots have lower logits
-    assert unsure > sure + 0.2
-
-
-def test_the_same_notes_are_ranked_worse_while_they_are_cold() -> None:
-    order = []
-    for known in (0, 20_000):
-        world = lived(BY_RANK, seed=3, hours=5 * 24 + 20)
-        world.visitors()
-        world._state.count_N4[:, EXPOSED] = known
-        world._state.count_AL[:, EVER_SHOWN] = known
-        world._refresh(0, n_born(world))
-        order.append(rank_correlation(world))
-    assert order[1] < -0.9
-    assert order[0] > order[1] + 0.1
-
-
 # Follow graph
 
 
@@ -215,9 +179,9 @@ def test_the_follow_channel_shows_notes_of_followed_authors_only(name: str) -> N
 
 
 def test_users_see_those_they_follow_above_chance() -> None:
-    observed = seen("tiny", seed=3, hours=WEEK)
+    observed = seen("tiny:n_users=3000,n_authors=800", seed=3, hours=WEEK)
     events, follows = observed.events, observed.follows
-    edge_UA = np.zeros((600, 160), np.bool_)
+    edge_UA = np.zeros((3_000, 800), np.bool_)
     edge_UA[follows.user_F, follows.author_F] = True
     author_E = observed.catalog.notes.author_N[events.note_E]
     got = edge_UA[events.user_E, author_E].mean()
@@ -225,7 +189,7 @@ def test_users_see_those_they_follow_above_chance() -> None:
     rng = np.random.default_rng(0)
     dealt = [edge_UA[rng.permutation(events.user_E), author_E].mean() for _ in range(9)]
     assert got > np.mean(dealt) + 6 * np.std(dealt)
-    assert got > 1.05 * np.mean(dealt)
+    assert got > 1.15 * np.mean(dealt)
 
 
 def test_the_follow_graph_grows_by_follows_in_the_log() -> None:

@@ -43,7 +43,7 @@ def oracle_of(world: World, **at: NDArray[np.int64]) -> Oracle:
 @cache
 def everybody_once(name: str) -> tuple[World, NDArray[np.int32], NDArray[np.int32], EventLog]:
     """Show everybody sixty notes, one at a time and each at the top of a page; return who saw what, and the answers."""
-    world = lived(f"{name}:n_users=6000", seed=5, hours=AFTERNOON)
+    world = lived(f"{name}:n_users=9000", seed=5, hours=AFTERNOON)
     shown = [one_note_each(world, shift) for shift in range(60)]
     answers = [show(world, *pair) for pair in shown]
     columns = {
@@ -169,7 +169,7 @@ def test_who_likes_a_note_follows_its_author_more() -> None:
 
 def shuffled_pages(name: str) -> EventLog:
     """Show everybody of a crowd two pages of random notes."""
-    world = lived(f"{name}:n_users=4000", seed=5, hours=AFTERNOON)
+    world = lived(f"{name}:n_users=12000", seed=5, hours=AFTERNOON)
     rng, user_Q = np.random.default_rng(0), present(world)
     ids_QK = np.stack([rng.permutation(n_born(world))[:20] for _ in user_Q]).astype(np.int32)
     return show(world, user_Q, ids_QK)
