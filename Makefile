@@ -24,8 +24,8 @@ lint: $(INSTALLED) ## ruff and mypy
 test: $(INSTALLED) ## the tests that are not slow
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
 
-test-slow: $(INSTALLED) ## the slow tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m slow
+test-slow: $(INSTALLED) ## the slow tests, but for those that train for hours
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "slow and not hours"
 
 # The stamp goes first and comes last, so that a failed installation leaves none.
 $(INSTALLED): pyproject.toml constraints.txt

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from _pytest.mark import ParameterSet
 from typer.testing import CliRunner
 
 from bench.cli import app
@@ -113,8 +114,14 @@ def test_whatever_is_better_than_print_says_why() -> None:
     assert all(target.why_better for target in silent)
 
 
+def kept_methods() -> list[ParameterSet]:
+    """Return the methods with a kept record; those that train for longer than half a minute are marked."""
+    seconds = {kept.method: kept.measured.fit_cpu_seconds for kept in cached(HERE) if kept.measured is not None}
+    return [pytest.param(name, marks=[pytest.mark.hours] * (seconds[name] > 30)) for name in sorted(seconds)]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("method", sorted({target.method for target in TARGETS}))
+@pytest.mark.parametrize("method", kept_methods())
 def test_a_fresh_run_gives_the_kept_numbers(method: str, data_folder: Path, tmp_path: Path) -> None:
     words = ["parity", "--methods", method, "--out", str(tmp_path / "run"), "--data", str(data_folder), "--save"]
     done = CliRunner().invoke(app, [*words, "--kept", str(tmp_path / "kept")], catch_exceptions=False)
