@@ -17,7 +17,7 @@ from bench.watching import Spent
 
 _LIST_TYPE = np.dtype("<i4")
 # A share of what the kernel says was spent, and seconds on top: the kernel counts in ticks, and looks come in between.
-_ACCOUNTED, _SLACK_SECONDS = 0.8, 0.5
+_ACCOUNTED, _SLACK_SECONDS = 0.5, 4.0
 
 
 class Answer(BaseModel):

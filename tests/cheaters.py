@@ -200,7 +200,7 @@ class PatchesHarness(Good):
         for name in ("perf_counter", "process_time"):
             setattr(bench.measure, name, lambda: 0.0)
         super().fit(seen, target=target, rng=rng, budget=budget)
-        burn(2.5)
+        burn(12.0)
 
 
 class Unborn(Good):

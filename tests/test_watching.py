@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.answer import Answer, unaccounted
 from bench.watching import LONGEST, Frames, Spent, end_session, held_bytes, spent_by
 
 
@@ -71,3 +72,9 @@ def test_the_memory_of_a_session_is_that_of_all_its_processes_and_ends_with_it()
     process.stdout.close()
     assert held_bytes(process.pid) == 0
     assert held_bytes(os.getpid()) == 0 or os.getsid(0) == os.getpid()
+
+
+def test_the_time_to_read_a_large_log_is_no_hidden_time_and_a_stopped_clock_is() -> None:
+    answer = Answer(task="t", status="ok", cpu_seconds=0.3)
+    assert unaccounted(answer, Spent(wall=60.0, cpu=1.5)) is None
+    assert "expected about 12.0 s of CPU time" in str(unaccounted(answer, Spent(wall=12.0, cpu=12.0)))
