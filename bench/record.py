@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
@@ -83,11 +83,14 @@ class ResultRecord(_Frozen):
     values: str | None = None
 
 
+Line = TypeVar("Line", bound=BaseModel)
+
+
 class RecordError(ValueError):
     """A line of the record file that is not a record; the message names file, line and field."""
 
 
-def append(path: Path, record: ResultRecord) -> None:
+def append(path: Path, record: BaseModel) -> None:
     """Add one line and force it to disk."""
     line = record.model_dump_json() + "\n"
     with path.open("ab") as file:
@@ -97,6 +100,11 @@ def append(path: Path, record: ResultRecord) -> None:
 
 
 def load(path: Path) -> list[ResultRecord]:
+    """Read every whole line of a file of results."""
+    return load_lines(path, ResultRecord)
+
+
+def load_lines(path: Path, kind: type[Line]) -> list[Line]:
     """Read every whole line; a last line without its newline is a write that a kill cut short, and is no record."""
     if not path.exists():
         return []
@@ -104,7 +112,7 @@ def load(path: Path) -> list[ResultRecord]:
     records = []
     for number, line in enumerate(whole.splitlines(), start=1):
         try:
-            records.append(ResultRecord.model_validate_json(line))
+            records.append(kind.model_validate_json(line))
         except ValidationError as error:
             first = error.errors()[0]
             field = ".".join(str(part) for part in first["loc"]) or "line"

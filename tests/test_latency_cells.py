@@ -20,7 +20,7 @@ from bench.latency.record import LatencyRecord
 from bench.latency.run import Place, Protocol, time_all
 from bench.latency.views import REPEAT, faults
 from bench.plan import Plan
-from bench.record import RecordError
+from bench.record import RecordError, append
 from simulator.arrays import load_arrays
 
 ROOT = Path(__file__).parents[1]
@@ -139,7 +139,7 @@ def test_a_second_start_times_nothing_again(records: dict[str, LatencyRecord], o
 def test_records_load_again_and_a_torn_one_is_left_out(records: dict[str, LatencyRecord], tmp_path: Path) -> None:
     path = tmp_path / "latency.jsonl"
     for record in records.values():
-        lines.append(path, record)
+        append(path, record)
     with path.open("a") as file:
         file.write('{"schema_version": 1, "key"')
     assert lines.load(path) == list(records.values())

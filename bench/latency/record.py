@@ -5,13 +5,12 @@ The raw clocks lie beside the lines, one npz file a cell, so that another quanti
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, JsonValue
 
-from bench.record import Machine, RecordError
+from bench.record import Machine, load_lines
 
 Verdict = Literal["quiet", "noisy", "not rankable"]
 
@@ -164,23 +163,6 @@ class LatencyRecord(_Frozen):
     machine: Machine
 
 
-def append(path: Path, record: LatencyRecord) -> None:
-    """Add one line and force it to disk."""
-    with path.open("ab") as file:
-        file.write(record.model_dump_json().encode() + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
-
-
 def load(path: Path) -> list[LatencyRecord]:
-    """Read every whole line; what a kill cut short has no newline and is no record."""
-    whole, _, _ = (path.read_bytes() if path.exists() else b"").rpartition(b"\n")
-    records = []
-    for number, line in enumerate(whole.splitlines(), start=1):
-        try:
-            records.append(LatencyRecord.model_validate_json(line))
-        except ValidationError as error:
-            first = error.errors()[0]
-            field = ".".join(str(part) for part in first["loc"]) or "line"
-            raise RecordError(f"{path}:{number}: {field}: {first['msg']}") from error
-    return records
+    """Read every whole line of a file of timings."""
+    return load_lines(path, LatencyRecord)

@@ -23,7 +23,7 @@ from bench.machine import commit_of, describe_machine
 from bench.plan import TRUTHS, Plan
 from bench.prepare import exam_path
 from bench.progress import Tell
-from bench.record import Machine, ResultRecord, repair
+from bench.record import Machine, ResultRecord, append, repair
 from bench.run import case_key_of, method_key_of, run, source_of
 from bench.score import check_and_score
 from bench.tasks import find_task
@@ -82,7 +82,7 @@ def time_all(plan: Plan, place: Place, protocol: Protocol, *, tell: Tell) -> lis
         for n, cell in enumerate(cells):
             tell("timed cells", n, len(cells))
             if keys[cell.cell] not in done:
-                lines.append(path, timer.time(cell, tell))
+                append(path, timer.time(cell, tell))
         tell("timed cells", len(cells), len(cells))
         newest = {found.key: found for found in lines.load(path)}
     return [newest[key] for key in keys.values()]
