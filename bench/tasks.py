@@ -20,6 +20,7 @@ from simulator.schema import Kind
 HOUR = 3_600
 _BEAUTY_CUT = 1_394_150_400  # 2014-03-07, where 80 % of the interactions lie before
 _FEW = (0, 1, 5, 20)
+_MANY = 2_500  # requests about new authors: one user in nine would engage with any of them
 _AUTHOR_QUERIES: tuple[tuple[str, str, Kind], ...] = (
     ("u2a", "user -> author", "user"),
     ("a2a", "author -> co-engaged author", "author"),
@@ -39,6 +40,7 @@ def _author_cold() -> list[Task]:
             query,
             "author",
             cold=Cold("author", first_interactions=j),
+            max_requests=_MANY,
             primary="cold_recall@50",
         )
         for name, asks, query in _AUTHOR_QUERIES
@@ -123,6 +125,7 @@ _ROBUST = [
         "author",
         split=MissingText(),
         cold=Cold("author", first_interactions=0),
+        max_requests=_MANY,
         primary="cold_recall@50",
         tags=(ON_REQUEST,),
     ),
@@ -142,6 +145,7 @@ _ROBUST = [
         "author",
         split=SpamRings(),
         cold=Cold("author", first_interactions=5),
+        max_requests=_MANY,
         primary="cold_recall@50",
         tags=(ON_REQUEST,),
     ),
