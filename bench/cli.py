@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import json
 import os
 import sys
@@ -15,12 +14,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from bench.compare.command import compare
 from bench.evidence import parity, tune
 from bench.experiments import guarantee
 from bench.experiments import render as render_experiment
 from bench.folder import BusyError, RunFolder
 from bench.importers import IMPORTERS, import_dataset
 from bench.latency.command import latency
+from bench.naming import numbers_of, tasks_of, words_of
 from bench.plan import DEFAULT_METHODS, TRUTHS, Plan
 from bench.processes import Limits
 from bench.progress import telling
@@ -28,7 +29,7 @@ from bench.readings.making import read_dataset, read_world
 from bench.readings.terminal import render as render_readings
 from bench.realism import PRESETS, card_of_dataset, card_of_world, write_card, write_json
 from bench.realism import render as render_card
-from bench.report import Run, load_run, render, summarise, write_report
+from bench.report import Run, load_run, render, run_of, summarise, write_report
 from bench.report.terminal import console as table_console
 from bench.run import LIMITS
 from bench.run import run as run_plan
@@ -48,6 +49,7 @@ _out, _err = Console(), Console(stderr=True)
 
 app.command()(tune)
 app.command()(latency)
+app.command()(compare)
 app.command()(parity)
 
 WORLD_HELP = f"One of {', '.join(WORLDS)}; settings may follow: small:text_alignment=0,days=20."
@@ -101,15 +103,15 @@ def run(  # noqa: PLR0913 - one argument an option
     cell_memory: Annotated[float, typer.Option(help="Gigabytes that a method may hold.")] = LIMITS.memory_bytes / 1e9,
 ) -> None:
     """Run tasks x methods x seeds, print the table, write the report; started again it does what is missing."""
-    chosen = DEFAULT_METHODS if methods == "default" else tuple(dict.fromkeys(_words(methods)))
+    chosen = DEFAULT_METHODS if methods == "default" else tuple(dict.fromkeys(words_of(methods)))
     if reference is None:
         reference = "popular" if "popular" in chosen else chosen[0]
-    plan = Plan(world, _numbers("seeds", seeds), _chosen_tasks(tasks), chosen, reference)
+    plan = Plan(world, numbers_of("seeds", seeds), tasks_of(tasks), chosen, reference)
     folder = out or Path("runs") / world
     with telling(_err) as tell:
         limits = Limits(cell_seconds, cell_memory * 1e9)
         records = run_plan(plan, folder, n_workers=workers, data=data, tell=tell, limits=limits)
-    _show(Run(folder, tuple(records)), reference)
+    _show(run_of(folder, records), reference)
     if any(record.status != "ok" for record in records):
         raise typer.Exit(1)
 
@@ -182,36 +184,10 @@ def experiment(
     if name != "guarantee":
         raise typer.BadParameter(f"name: expected guarantee, got {name!r}")
     with telling(_err) as tell:
-        found = guarantee(world, _numbers("seeds", seeds), tell=tell)
+        found = guarantee(world, numbers_of("seeds", seeds), tell=tell)
     table_console().print(render_experiment(found))
     if json_file is not None:
         json_file.write_text(json.dumps(asdict(found), indent=1, allow_nan=False) + "\n")
-
-
-def _numbers(field: str, words: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(word) for word in _words(words))
-    except ValueError as error:
-        raise typer.BadParameter(f"{field}: expected comma-separated numbers, got {words!r}") from error
-
-
-def _chosen_tasks(words: str) -> tuple[str, ...]:
-    """Return the tasks that the words name: "world" for all simulated ones, ids with or without version, patterns."""
-    chosen: dict[str, None] = {}
-    for word in _words(words):
-        if word == WORLD:
-            found = [task.id for task in TASKS.values() if task.source == WORLD]
-        else:
-            found = [name for name in TASKS if word in (name, name.partition("@")[0]) or fnmatch.fnmatch(name, word)]
-        if not found:
-            raise typer.BadParameter(f"tasks: expected one of {', '.join(TASKS)}, got {word!r}")
-        chosen |= dict.fromkeys(found)
-    return tuple(chosen)
-
-
-def _words(words: str) -> list[str]:
-    """Return the comma-separated words, without blanks."""
-    return [word.strip() for word in words.split(",") if word.strip()]
 
 
 def _key_value(word: str) -> tuple[str, str]:

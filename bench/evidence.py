@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from bench.naming import words_of
 from bench.parity import RECORDS, TARGETS, cached, chosen, held_beside, keep, render, run_targets
 from bench.progress import telling
 from bench.report.terminal import console as table_console
@@ -59,7 +60,7 @@ def parity(  # noqa: PLR0913 - one argument an option
     data: Data = None,
 ) -> None:
     """Print our numbers beside the printed ones on recorded logs; fresh runs are slow, and resume."""
-    targets = chosen(TARGETS, tasks=_words(tasks), methods=_words(methods))
+    targets = chosen(TARGETS, tasks=words_of(tasks), methods=words_of(methods))
     if from_cache:
         records = cached(kept)
     else:
@@ -71,7 +72,3 @@ def parity(  # noqa: PLR0913 - one argument an option
     for record in records:
         if record.status != "ok":
             _err.print(f"{record.method}: {record.error}", markup=False)
-
-
-def _words(words: str) -> list[str]:
-    return [word.strip() for word in words.split(",") if word.strip()]

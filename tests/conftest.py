@@ -1,6 +1,7 @@
 """What all tests share: one thread each, replayable hypothesis examples, and the recorded data if it is there."""
 
 import os
+import shutil
 from collections.abc import Generator
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import pytest
 from hypothesis import settings
 
 DATA_VARIABLE = "COLDRECALL_DATA"
+BROWSER = "chromium"
+NEEDS = (DATA_VARIABLE, BROWSER)  # a skip for want of one names it in its reason
 BESIDE_THE_REPOSITORY = Path(__file__).parents[2] / "shared" / "data"
 
 settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
@@ -19,17 +22,33 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--require-data", action="store_true", help=f"fail where a test skips for want of {DATA_VARIABLE}")
+    parser.addoption(
+        "--require-data", action="store_true", help=f"fail where a test skips for want of {' or '.join(NEEDS)}"
+    )
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Turn a skip whose reason names the data folder into a failure, where the data is said to be there."""
+    """Turn a skip whose reason names what is needed into a failure, where that is said to be there."""
     report = yield
-    if report.skipped and item.config.getoption("--require-data") and DATA_VARIABLE in str(report.longrepr):
+    if report.skipped and item.config.getoption("--require-data") and any(n in _reason(report) for n in NEEDS):
         report.outcome = "failed"
         report.longrepr = f"--require-data: expected no skip, got {report.longrepr}"
     return report
+
+
+def _reason(report: pytest.TestReport) -> str:
+    """Return why a test skipped, without the file that it lies in."""
+    return str(report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr)
+
+
+@pytest.fixture(scope="session")
+def browser_path() -> str:
+    """The browser that pages are looked at in, else a skip."""
+    path = shutil.which(BROWSER)
+    if path is None:
+        pytest.skip(f"no {BROWSER} is installed")
+    return path
 
 
 @pytest.fixture(scope="session")

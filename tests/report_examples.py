@@ -22,6 +22,7 @@ MACHINE = Machine(cpu="Made-up CPU", cores=2, python="3.11.9", packages={"coldre
 UNTIMED = ("oracle", "true-affinity")
 _PER_REQUEST = ("recall", "ndcg", "regret")
 _COLD = ("cold_recall", "cold_ndcg", "cold_only_recall", "cold_share", "cold_chance")
+_KNOWN = {0: 0.25, 1: 0.5, 5: 1.0}  # what share of its recall a method has on targets of so many clicks
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,7 @@ def _values(made: Made, task: Task, method: str, seed: int) -> dict[str, NDArray
         if "cold_chance" in names:
             values[f"cold_chance@{k}"] = np.full(made.n_requests, k / 40_000)
         values[f"coverage@{k}"] = np.array([min(1.0, level)])
+        values |= {f"recall_known_{clicks}@{k}": values[f"recall@{k}"] * share for clicks, share in _KNOWN.items()}
     return values
 
 

@@ -15,8 +15,10 @@ import pytest
 
 from bench.metrics import METRICS
 from bench.record import append
-from bench.report import load_run, plots, summarise, write_report
+from bench.report import load_run, summarise, write_report
 from bench.report.loading import current
+from bench.report.plots import by_k
+from bench.report.styles import BOUNDS, styles_of
 from bench.tasks import TASKS
 from tests.report_examples import Made, text_of, write_run
 
@@ -206,7 +208,7 @@ def test_links_lead_to_places_on_the_page_and_names_of_places_are_unique(page: s
 def test_every_figure_is_valid_plotly_with_a_place(page: str) -> None:
     reader = read(page)
     names = {name.rsplit("-", 1)[1] for name in reader.figures}
-    assert names == {"curve", "k", "latency"}
+    assert names == {"shot", "age", "k", "known", "latency"}
     for name, text in reader.figures.items():
         assert name in reader.ids
         # Names of theme colours are not colours until the page has turned them into some.
@@ -222,25 +224,14 @@ def test_the_page_explains_every_metric_it_has(folder: Path, page: str) -> None:
 
 def test_a_method_has_one_look_in_all_figures_and_the_reference_that_of_the_text(folder: Path) -> None:
     tables = summarise(load_run(folder), TASKS, reference="popular")
-    styles = plots.styles_of(tables)
+    styles = styles_of(tables)
     assert set(styles) == set(QUALITY)
     assert styles["popular"].colour == "ink"
     assert (styles["oracle"].dash, styles["random"].dash) == ("dash", "dot")
-    others = [style for name, style in styles.items() if name not in ("popular", *plots.BOUNDS)]
+    others = [style for name, style in styles.items() if name not in ("popular", *BOUNDS)]
     assert len(set(others)) == len(others)
-    for figure in filter(None, (plots.by_k(table, styles) for table in tables)):
-        assert all(trace["line"]["color"] == styles[trace["name"]].colour for trace in figure["data"])
-
-
-def test_the_cold_curve_follows_the_tasks_table(folder: Path, tmp_path: Path) -> None:
-    tables = summarise(load_run(folder), TASKS, reference="popular")
-    first = plots.cold_curve([t for t in tables if t.task in COLD], plots.styles_of(tables))
-    assert first is not None
-    assert first["data"][0]["x"] == ["0", "1", "5", "20"]
-    aged = plots.cold_curve([t for t in tables if t.task in AGED], plots.styles_of(tables))
-    assert aged is not None
-    assert aged["data"][0]["x"] == ["new", "< 1 h"]
-    assert plots.cold_curve(tables[-1:], plots.styles_of(tables)) is None
+    for plot in filter(None, (by_k(table, styles) for table in tables)):
+        assert all(trace["line"]["color"] == styles[trace["name"]].colour for trace in plot.figure["data"])
 
 
 def test_only_the_newest_record_on_the_newest_data_counts(folder: Path) -> None:

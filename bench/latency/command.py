@@ -11,6 +11,7 @@ from rich.console import Console
 
 from bench.latency.run import Place, Protocol, time_all
 from bench.latency.table import render
+from bench.naming import numbers_of, words_of
 from bench.plan import DEFAULT_METHODS, TRUTHS, Plan
 from bench.progress import telling
 from bench.report.terminal import console as table_console
@@ -36,15 +37,10 @@ def latency(  # noqa: PLR0913 - one argument an option
     """Time methods, one at a time in a pinned process each, beside exact flat search; print the table."""
     chosen = tuple(name for name in DEFAULT_METHODS if name not in TRUTHS)
     if methods != "default":
-        chosen = tuple(dict.fromkeys(word.strip() for word in methods.split(",") if word.strip()))
-    asked = [word.strip() for word in tasks.split(",") if word.strip()]
-    ids = tuple(word if word in TASKS else f"{word}@v1" for word in asked)
+        chosen = tuple(dict.fromkeys(words_of(methods)))
+    ids = tuple(word if word in TASKS else f"{word}@v1" for word in words_of(tasks))
     protocol = Protocol(queries, seconds, limit, *(() if core is None else (core,)))
-    try:
-        numbers = tuple(int(word) for word in seeds.split(","))
-    except ValueError as error:
-        raise typer.BadParameter(f"seeds: expected comma-separated numbers, got {seeds!r}") from error
-    plan = Plan(world, numbers, ids, chosen, chosen[0])
+    plan = Plan(world, numbers_of("seeds", seeds), ids, chosen, chosen[0])
     with telling(_err) as tell:
         records = time_all(plan, Place(out or Path("runs") / world, data, workers), protocol, tell=tell)
     table_console().print(render(records))

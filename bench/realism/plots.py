@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from bench.realism.finding import Curve, Drawing
-from bench.report.plots import Figure
+from bench.report.drawing import Figure
 
 COLOURS = ("c0", "c1", "c2", "c3", "ink")
 _DASHES = {"line": "solid", "dashed": "dash", "dotted": "dot"}

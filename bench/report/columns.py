@@ -30,11 +30,12 @@ ABBREVIATIONS = "R recall, N NDCG, coR cold-only recall, cold share of cold plac
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """What a cell shows, the number it sorts by, its label, and a remark for who points at it."""
+    """What a cell shows, the number it sorts by, its label, its bounds, and a remark for who points at it."""
 
     text: str
     number: float | None
     label: Label | None = None
+    bounds: str = ""
     remark: str = ""
 
 
@@ -88,8 +89,10 @@ def _least(table: TaskTable, metric: str, n_digits: int) -> str:
 
 def _mean_column(name: str, heading: str, detectable: str) -> Column:
     def cell(row: Row) -> Cell:
-        mean = row.mean(name)
-        return Cell(NOTHING if mean is None else f"{mean:.3f}", mean)
+        interval = row.metrics.get(name)
+        if interval is None or interval.mean is None:
+            return Cell(NOTHING, None)
+        return Cell(f"{interval.mean:.3f}", interval.mean, None, bounds_of(interval, 3), _alone(interval))
 
     return Column(heading, METRICS[name.partition("@")[0]].meaning, cell, True, detectable)
 
@@ -102,29 +105,62 @@ def half_width(interval: Interval) -> float | None:
 def _with_interval(interval: Interval | None) -> Cell:
     if interval is None or interval.mean is None:
         return Cell(NOTHING, None)
-    return Cell(f"{interval.mean:.4f}{_plus_minus(interval)}", interval.mean)
+    return Cell(
+        f"{interval.mean:.4f}{plus_minus(interval)}", interval.mean, None, bounds_of(interval), _remark(interval)
+    )
 
 
 def _difference(row: Row) -> Cell:
     difference = row.difference
     if difference is None or difference.mean is None or row.label is None:
         return Cell(NOTHING, None)
-    text = f"{difference.mean:+.4f}{_plus_minus(difference)} {MARKS[row.label]}"
+    text = f"{difference.mean:+.4f}{plus_minus(difference)} {MARKS[row.label]}"
     given = row.given_worlds
-    remark = "" if given is None or given.low is None else f"; given these worlds alone{_plus_minus(given)}"
-    return Cell(text, difference.mean, row.label, remark)
+    remark = f"{row.label}; {_remark(difference)}"
+    remark += "" if given is None or given.low is None else f"; given these worlds alone{plus_minus(given)}"
+    return Cell(text, difference.mean, row.label, bounds_of(difference), remark)
 
 
-def _plus_minus(interval: Interval) -> str:
+def plus_minus(interval: Interval) -> str:
+    """Write half the width of an interval, nothing where it has no bounds."""
     half = half_width(interval)
     return "" if half is None else f" ±{half:.4f}"
 
 
-def _amount(value: float | None) -> Cell:
+def bounds_of(interval: Interval, n_digits: int = 4) -> str:
+    """Write the bounds of an interval, nothing where it has none."""
+    if interval.low is None or interval.high is None:
+        return ""
+    return f"{interval.low:.{n_digits}f} to {interval.high:.{n_digits}f}"
+
+
+def _alone(interval: Interval) -> str:
+    """Say that a number has no interval; the page says the others' bounds."""
+    return "" if bounds_of(interval) else _remark(interval)
+
+
+def _remark(interval: Interval) -> str:
+    """Say how sure a number is, and of what."""
+    bounds = bounds_of(interval)
+    if not bounds:
+        return "one number, no interval"
+    over = f"over {interval.n_seeds} seeds" if interval.n_seeds > 1 else "given this data"
+    return f"95 % interval {bounds}, {over}"
+
+
+def _amount(interval: Interval | None) -> Cell:
     """Show seconds or milliseconds with three digits that matter."""
-    if value is None:
+    if interval is None or interval.mean is None:
         return Cell(NOTHING, None)
-    return Cell(f"{value:,.0f}" if value >= 100 else f"{value:.3g}", value)
+    known = interval.low is not None and interval.high is not None
+    bounds = f"{_three(interval.low)} to {_three(interval.high)}" if known else ""
+    return Cell(_three(interval.mean), interval.mean, None, bounds, _alone(interval))
+
+
+def _three(value: float | None) -> str:
+    if value is None:
+        return NOTHING
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 _MEASURED = (

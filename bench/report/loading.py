@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.latency.record import Measures
 from bench.record import ResultRecord, load
+from bench.report.timing import load_timings
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,11 +19,13 @@ class Run:
     """Records to report, one a (task, source, method, seed), and the folder that their `values` are relative to.
 
     `n_superseded` records were left out because a newer one speaks of the same cell, or of newer data for its seed.
+    `timings` is what `coldrecall latency` measured, by cell.
     """
 
     root: Path
     records: tuple[ResultRecord, ...]
     n_superseded: int = 0
+    timings: Mapping[str, Measures] = field(default_factory=dict)
 
     def values(self, record: ResultRecord, metric: str) -> NDArray[np.float64] | None:
         """Return one value per request, or None where the record has none of this metric."""
@@ -34,14 +38,18 @@ class Run:
         return column
 
 
-def load_run(folder: Path) -> Run:
-    """Return the current records of a run folder."""
-    path = folder / "records.jsonl"
-    if not path.exists():
+def load_run(place: Path) -> Run:
+    """Return the current records of a run folder, or of one file of records."""
+    path = place if place.is_file() else place / "records.jsonl"
+    if not path.is_file():
         raise FileNotFoundError(f"{path}: expected the records of a run, got no such file")
-    records = load(path)
+    return run_of(path.parent, load(path))
+
+
+def run_of(folder: Path, records: Sequence[ResultRecord]) -> Run:
+    """Return what is current of the records of a folder, with the timings that lie there."""
     kept = current(records)
-    return Run(folder, kept, len(records) - len(kept))
+    return Run(folder, kept, len(records) - len(kept), load_timings(folder, (record.cell for record in kept)))
 
 
 def current(records: Iterable[ResultRecord]) -> tuple[ResultRecord, ...]:

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from bench.report.few_shot import area, clicks_known
+from bench.report.few_shot import clicks_known
+from bench.report.settings import area_over_settings, mean_over_settings
 from bench.report.summary import TaskTable
+from bench.stats import Interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,52 +38,41 @@ class Overview:
     """Means by method and family, then areas; None where a setting or a seed is missing: no mean of what is left."""
 
     families: tuple[Family, ...]
-    rows: tuple[tuple[str, tuple[float | None, ...]], ...]
+    rows: tuple[tuple[str, tuple[Interval | None, ...]], ...]
 
 
 def overview(tables: Sequence[TaskTable]) -> Overview:
     """Return the overview of the ranked tables, methods by their mean share of each mean's best."""
-    groups: dict[tuple[str, str], list[TaskTable]] = {}
+    groups: dict[tuple[str, str, str], list[TaskTable]] = {}
     for table in tables:
         if table.ranked:
-            groups.setdefault((table.task.family, table.source), []).append(table)
-    families = [Family(name, own[0].task.primary, len(own)) for (name, _), own in groups.items()]
+            groups.setdefault((table.task.family, table.source, table.task.primary), []).append(table)
+    families = [Family(name, metric, len(own)) for (name, _, metric), own in groups.items()]
     methods = list(dict.fromkeys(row.method for own in groups.values() for table in own for row in table.rows))
-    curves = [own for own in groups.values() if len(own) > 1 and all(_known(table) is not None for table in own)]
+    curves = [own for own in groups.values() if len(own) > 1 and all(_has_j(table) for table in own)]
     areas = [Family(own[0].task.family, own[0].task.primary, len(own), True) for own in curves]
     rows = [(method, tuple(_mean(method, own) for own in groups.values())) for method in methods]
-    best = [max((cells[c] or 0.0 for _, cells in rows), default=0.0) for c in range(len(families))]
+    best = [max((_number(cells[c]) for _, cells in rows), default=0.0) for c in range(len(families))]
 
-    def share(row: tuple[str, tuple[float | None, ...]]) -> float:
-        return fmean((cell or 0.0) / top if top else 0.0 for cell, top in zip(row[1], best, strict=True))
+    def share(row: tuple[str, tuple[Interval | None, ...]]) -> float:
+        return fmean(_number(cell) / top if top else 0.0 for cell, top in zip(row[1], best, strict=True))
 
     ordered = sorted(rows, key=lambda row: (-share(row), row[0]))
     with_areas = [(method, (*cells, *(_area(method, own) for own in curves))) for method, cells in ordered]
     return Overview((*families, *areas), tuple(with_areas))
 
 
-def _known(table: TaskTable) -> int | None:
-    return clicks_known(table.task.id)
+def _has_j(table: TaskTable) -> bool:
+    return clicks_known(table.task.id) is not None
 
 
-def _mean(method: str, tables: Sequence[TaskTable]) -> float | None:
-    values = _values(method, tables)
-    return None if values is None else fmean(values)
+def _mean(method: str, tables: Sequence[TaskTable]) -> Interval | None:
+    return mean_over_settings(method, tables, tables[0].task.primary)
 
 
-def _area(method: str, tables: Sequence[TaskTable]) -> float | None:
-    values = _values(method, tables)
-    known = [j for table in tables if (j := _known(table)) is not None]
-    return None if values is None else area(dict(zip(known, values, strict=True)))
+def _area(method: str, tables: Sequence[TaskTable]) -> Interval | None:
+    return area_over_settings(method, tables, tables[0].task.primary)
 
 
-def _values(method: str, tables: Sequence[TaskTable]) -> list[float] | None:
-    """Return the primary metric in each setting, None where one is missing or of fewer seeds."""
-    values = []
-    for table in tables:
-        row = next((row for row in table.rows if row.method == method), None)
-        value = None if row is None or table.is_partial(row) else row.mean(table.task.primary)
-        if value is None:
-            return None
-        values.append(value)
-    return values
+def _number(cell: Interval | None) -> float:
+    return 0.0 if cell is None or cell.mean is None else cell.mean

@@ -8,25 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.metrics import METRICS, MetricRow
-from bench.report import plots
-from bench.report.columns import Cell, columns_of, requests_of, seeds_of
+from bench.report.agreement import FEWEST, Agreement, agreements
+from bench.report.columns import Cell, bounds_of, columns_of, requests_of, seeds_of
+from bench.report.curves import curves_of
+from bench.report.drawing import Plot
 from bench.report.loading import Run
-from bench.report.overview import overview
-from bench.report.plots import Figure, Style
+from bench.report.overview import Family, overview
+from bench.report.plots import plots_of
 from bench.report.self_contained import fill, write_whole
+from bench.report.styles import Style, styles_of
 from bench.report.summary import TaskTable, summarise
 from bench.task import Task
 
 _HERE = Path(__file__).parent
-
-
-@dataclass(frozen=True, slots=True)
-class Plot:
-    """A figure with its place on the page."""
-
-    anchor: str
-    title: str
-    figure: Figure
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +42,20 @@ def write_report(run: Run, tasks: Mapping[str, Task], out: Path, *, reference: s
 
 def page(run: Run, tables: Sequence[TaskTable], *, reference: str) -> str:
     """Return the page as text."""
-    styles = plots.styles_of(tables)
+    styles, seen = styles_of(tables), overview(tables)
     return fill(
         _HERE / "report.html",
         facts=_facts(run),
         sections=_sections(tables, styles),
-        overview=overview(tables),
+        overview=seen,
+        agreement=_matrix(agreements(seen)),
+        fewest=FEWEST,
         failures=[failure for table in tables for failure in table.failures],
         metrics=_metrics(tables),
         reference=reference,
         styles=styles,
         anchor_of=_anchor,
+        bounds_of=bounds_of,
         columns_of=columns_of,
         requests_of=requests_of,
         seeds_of=seeds_of,
@@ -91,37 +88,31 @@ def _sections(tables: Sequence[TaskTable], styles: Mapping[str, Style]) -> list[
     families: dict[tuple[str, str], list[TaskTable]] = {}
     for table in tables:
         families.setdefault((table.task.family, table.source), []).append(table)
-    sections = []
-    for (family, source), own in families.items():
-        anchor = _anchor(family, source)
-        primary = own[0].task.primary
-        alone = primary.replace("cold_", "cold_only_") if primary.startswith("cold_") else None
-        drawn = {metric: plots.cold_curve(own, styles, metric) for metric in (primary, alone) if metric is not None}
-        curves = tuple(
-            Plot(f"{anchor}-{n}-curve", f"{metric} by what is known of the cold", figure)
-            for n, (metric, figure) in enumerate(drawn.items())
-            if figure is not None
+    return [
+        Section(
+            _anchor(family, source),
+            family,
+            source,
+            curves_of(own, styles),
+            tuple(own),
+            {table.task.id: plots_of(table, styles) for table in own},
         )
-        sections.append(
-            Section(
-                anchor,
-                family,
-                source,
-                curves,
-                tuple(own),
-                {table.task.id: _plots(table, styles) for table in own},
-            )
-        )
-    return sections
+        for (family, source), own in families.items()
+    ]
 
 
-def _plots(table: TaskTable, styles: Mapping[str, Style]) -> tuple[Plot, ...]:
-    anchor, primary = _anchor(table.task.id, table.source), table.task.primary
-    figures = {
-        ("by-k", f"{primary.partition('@')[0]} by K"): plots.by_k(table, styles),
-        ("latency", f"{primary} against latency"): plots.against_latency(table, styles),
-    }
-    return tuple(Plot(f"{anchor}-{key}", title, figure) for (key, title), figure in figures.items() if figure)
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """The agreement of every two families, row by row; None on the diagonal."""
+
+    families: tuple[Family, ...]
+    rows: tuple[tuple[Agreement | None, ...], ...]
+
+
+def _matrix(found: Sequence[Agreement]) -> Matrix:
+    families = tuple(dict.fromkeys(family for one in found for family in (one.first, one.second)))
+    at = {pair: one for one in found for pair in ((one.first, one.second), (one.second, one.first))}
+    return Matrix(families, tuple(tuple(at.get((row, column)) for column in families) for row in families))
 
 
 def _metrics(tables: Sequence[TaskTable]) -> dict[str, MetricRow]:

@@ -1,177 +1,164 @@
-"""The figures of the page, as plain plotly JSON: recall by K, cold curve, recall against latency.
-
-A colour is a name ("c0", "grey", "ink") that the page turns into that of its light or dark theme. Traces of few
-methods are drawn in full and named in the legend: the best of a task, the reference, and the bounds; the rest is faint.
-"""
+"""The figures of one task: its metric by K, recall by what is known of the targets, and worth against time."""
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
 
-from bench.report.summary import Row, TaskTable
+from bench.report.drawing import Axis, Figure, Plot, bars, figure, line, reading
+from bench.report.frontier import Frontier, Placed, frontier_of
+from bench.report.styles import BOUNDS, Style, named
+from bench.report.summary import TaskTable
 from bench.stats import Interval
 
-Figure = dict[str, Any]  # plotly's own JSON: a parsing edge
-N_COLOURS = 7
-N_BEST = 5
-_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x")
-BOUNDS = {"oracle": "dash", "true-affinity": "dashdot", "random": "dot"}  # drawn in grey
-_AGES = {"0h": "new", "1h": "< 1 h", "6h": "1-6 h", "24h": "6-24 h"}
-_SETTING = re.compile(r"/(?:j(?P<first>\d+)|age-(?P<age>\d+h))@v\d+$")
+_KNOWN = {"recall_known_0": "0", "recall_known_1": "1-4", "recall_known_5": "5-19", "recall_known_20": "20 or more"}
 
 
-@dataclass(frozen=True, slots=True)
-class Style:
-    """How a method looks in every figure."""
-
-    colour: str
-    symbol: str
-    dash: str
+def plots_of(table: TaskTable, styles: Mapping[str, Style]) -> tuple[Plot, ...]:
+    """Return all figures that a table has the numbers for."""
+    return tuple(plot for draw in (by_k, by_known, against_latency) if (plot := draw(table, styles)) is not None)
 
 
-def styles_of(tables: Sequence[TaskTable]) -> dict[str, Style]:
-    """Give every method its look: the reference that of the text, and the best on average the unshared colours."""
-    places: dict[str, list[int]] = {}
-    for table in tables:
-        for place, row in enumerate(table.rows):
-            places.setdefault(row.method, []).append(place)
-    names = sorted(places, key=lambda name: (sum(places[name]) / len(places[name]), name))
-    styles = {name: Style("grey", "line-ew", BOUNDS[name]) for name in names if name in BOUNDS}
-    styles |= {table.reference: Style("ink", "diamond", "solid") for table in tables if table.reference}
-    for i, name in enumerate(name for name in names if name not in styles):
-        styles[name] = Style(f"c{i % N_COLOURS}", _SYMBOLS[i // N_COLOURS % len(_SYMBOLS)], "solid")
-    return styles
-
-
-def named(table: TaskTable) -> set[str]:
-    """Return the methods that a figure of this table draws in full."""
-    best = [row.method for row in table.rows if row.method not in BOUNDS][:N_BEST]
-    return {*best, *BOUNDS, *([table.reference] if table.reference else [])}
-
-
-def by_k(table: TaskTable, styles: Mapping[str, Style]) -> Figure | None:
-    """Draw the primary metric against K, K on a log scale."""
+def by_k(table: TaskTable, styles: Mapping[str, Style]) -> Plot | None:
+    """Draw the primary metric at every K that is recorded, K on a log scale."""
     base = table.task.primary.partition("@")[0]
-    ks = list(table.task.ks)
-    traces = [
-        _line(
-            row.method, ks, [row.metrics.get(f"{base}@{k}") for k in ks], styles[row.method], row.method in named(table)
+    names = {name for row in table.rows for name in row.metrics if name.startswith(f"{base}@")}
+    ks = sorted(int(name.partition("@")[2]) for name in names)
+    if len(ks) < 2:
+        return None
+    ticks = {"tickvals": ks, "ticktext": [str(k) for k in ks]}
+    axis = Axis(ks, [f"K {k}" for k in ks], {"title": {"text": "K"}, "type": "log"} | ticks)
+    return Plot("k", f"{base} by K", figure(_lines(table, [f"{base}@{k}" for k in ks], axis, styles), axis.settings))
+
+
+def by_known(table: TaskTable, styles: Mapping[str, Style]) -> Plot | None:
+    """Draw recall where only targets count on which the method was shown so many clicks, by how many."""
+    at = "@" + table.task.primary.partition("@")[2]
+    names = [name + at for name in _KNOWN if any(row.mean(name + at) is not None for row in table.rows)]
+    if len(names) < 2:
+        return None
+    places = [_KNOWN[name.removesuffix(at)] for name in names]
+    settings = {"title": {"text": "clicks on the target that the method was shown"}, "type": "category"}
+    axis = Axis(places, [f"clicks known {place}" for place in places], settings)
+    return Plot("known", f"recall{at} by clicks known", figure(_lines(table, names, axis, styles), axis.settings))
+
+
+def _lines(table: TaskTable, metrics: Sequence[str], axis: Axis, styles: Mapping[str, Style]) -> list[Figure]:
+    shown = named(table)
+    return [
+        line(
+            row.method,
+            [row.metrics.get(metric) for metric in metrics],
+            axis,
+            styles[row.method],
+            shown=row.method in shown,
         )
         for row in table.rows
     ]
-    axis = {"title": {"text": "K"}, "type": "log", "tickvals": ks, "ticktext": [str(k) for k in ks]}
-    return _figure(traces, axis) if len(ks) > 1 else None
 
 
-def cold_curve(tables: Sequence[TaskTable], styles: Mapping[str, Style], metric: str | None = None) -> Figure | None:
-    """Draw a metric (the primary one) of a family against what is known of the cold: j interactions, or an age."""
-    points = {setting: table for table in tables if (setting := _setting(table.task.id)) is not None}
-    if len(points) < 2:
-        return None
-    rows = {setting: {row.method: row for row in table.rows} for setting, table in points.items()}
-    methods = dict.fromkeys(method for own in rows.values() for method in own)
-    shown = set.union(*(named(table) for table in points.values()))
-    name = metric or next(iter(points.values())).task.primary
-    if not any(name in row.metrics for own in rows.values() for row in own.values()):
-        return None
-    traces = []
-    for method in methods:
-        values = [own[method].metrics.get(name) if method in own else None for own in rows.values()]
-        traces.append(_line(method, list(points), values, styles[method], method in shown))
-    known = "age of the notes" if any(word in _AGES.values() for word in points) else "first interactions known (j)"
-    return _figure(traces, {"title": {"text": known}, "type": "category"})
-
-
-def against_latency(table: TaskTable, styles: Mapping[str, Style]) -> Figure | None:
-    """Draw the primary metric against the median latency, with the oracle's level as a line."""
-    primary, shown = table.task.primary, named(table)
-    timed = [(row, row.latency_p50_ms) for row in table.rows if row.latency_p50_ms and row.mean(primary) is not None]
-    if len(timed) < 2:
-        return None
-    traces = [_point(row, primary, styles[row.method], row.method in shown) for row, _ in timed]
-    ends = [min(ms for _, ms in timed), max(ms for _, ms in timed)]
-    for row in table.rows:
-        if row.method == "oracle" and row.latency_p50_ms is None:
-            level = row.metrics.get(primary)
-            traces.append(_line("oracle", ends, [level, level], styles["oracle"], True))
-            traces[-1].pop("error_y", None)
-    spread = [math.log10(ends[0]) - 0.1, math.log10(ends[1]) + 0.5]  # room for the last label
-    ticks = [digit * 10.0**power for power in range(math.floor(spread[0]), math.ceil(spread[1])) for digit in (1, 2, 5)]
-    axis = {"title": {"text": "latency p50, ms"}, "type": "log", "range": spread}
-    axis |= {"tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks]}
-    return _figure(traces, axis)
-
-
-def _setting(task: str) -> str | None:
-    found = _SETTING.search(task)
+def against_latency(table: TaskTable, styles: Mapping[str, Style]) -> Plot | None:
+    """Draw the primary metric against the median latency, the Pareto front, and the oracle's level as a line."""
+    found = frontier_of(table)
     if found is None:
         return None
-    return found["first"] or _AGES.get(found["age"], found["age"])
+    shown = named(table) | {placed.method for placed in found.front}
+    traces = [_front(found)] if len(found.front) > 1 else []
+    labelled = [placed for placed in found.points if placed.method in shown]
+    traces += [
+        _point(placed, styles[placed.method], _beside(placed, labelled) if placed in labelled else None)
+        for placed in found.points
+    ]
+    times = [placed.p50_ms.mean for placed in found.points if placed.p50_ms.mean is not None]
+    level = next((row.metrics.get(table.task.primary) for row in table.rows if row.method == "oracle"), None)
+    if level is not None and all(placed.method != "oracle" for placed in found.points):
+        ends = Axis([min(times), max(times)], ["at any time"] * 2, {})
+        traces.append(line("oracle", [level, level], ends, styles["oracle"], shown=True) | {"showlegend": False})
+    title = f"{table.task.primary} against latency"
+    return Plot("latency", title, figure(traces, _milliseconds(times)), remark=_remark(found))
 
 
-def _line(name: str, x: Sequence[Any], values: Sequence[Interval | None], style: Style, shown: bool) -> Figure:
-    trace: Figure = {
-        "type": "scatter",
-        "name": name,
-        "x": list(x),
-        "y": [None if value is None else value.mean for value in values],
-        "mode": "lines" if name in BOUNDS else "lines+markers",
-        "line": {"color": style.colour, "dash": style.dash, "width": 2 if shown else 1.5},
-        "marker": {"color": style.colour, "symbol": style.symbol, "size": 8 if shown else 6},
-        "opacity": 1 if shown else 0.35,
-        "showlegend": shown,
-        "hovertemplate": "%{y:.4f}",
-    }
-    if shown and name not in BOUNDS:
-        trace["error_y"] = _bars(values, style)
-    return trace
+def _milliseconds(times: Sequence[float]) -> Figure:
+    spread = [math.log10(min(times)) - 0.1, math.log10(max(times)) + 0.5]  # room for the last label
+    powers = range(math.floor(spread[0]), math.ceil(spread[1]))
+    digits = (1, 2, 5) if len(powers) < 4 else (1,)
+    ticks = [digit * 10.0**power for power in powers for digit in digits]
+    axis = {"title": {"text": "latency p50, ms"}, "type": "log", "range": spread}
+    return axis | {"tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks]}
 
 
-def _point(row: Row, primary: str, style: Style, shown: bool) -> Figure:
-    symbol = "circle-open" if row.method in BOUNDS else style.symbol
+def _remark(found: Frontier) -> str:
+    """Say who is on the front, where the times are from, and what is missing."""
+    said = ["Pareto front, quickest first: " + (", ".join(placed.method for placed in found.front) or "nobody") + "."]
+    if not found.is_timed:
+        said.append("Times are the rough ones of the run; coldrecall latency takes better ones, with intervals.")
+    else:
+        said.append("Times are the service view of coldrecall latency.")
+    faulty = [f"{placed.method} ({', '.join(placed.faults)})" for placed in found.points if placed.faults]
+    if faulty:
+        said.append(f"Hollow, not ranked: {', '.join(faulty)}.")
+    if found.untimed:
+        said.append(f"Not timed: {', '.join(found.untimed)}.")
+    return " ".join(said)
+
+
+def _front(found: Frontier) -> Figure:
+    """Return the steps between the members: the best value for at most so much time."""
     return {
         "type": "scatter",
-        "name": row.method,
-        "x": [row.latency_p50_ms],
-        "y": [row.mean(primary)],
+        "name": "Pareto front",
+        "meta": "front",  # a filter of methods does not hide it
+        "x": [placed.p50_ms.mean for placed in found.front],
+        "y": [placed.value.mean for placed in found.front],
+        "mode": "lines",
+        "line": {"color": "quiet", "shape": "hv", "width": 1.5},
+        "hoverinfo": "skip",
+        "showlegend": False,
+    }
+
+
+def _beside(placed: Placed, others: Sequence[Placed]) -> str:
+    """Say where the label goes: beside the point, or out of the way of a neighbour's."""
+    highest = max(other.value.mean or 0.0 for other in others) or 1.0
+    for other in others:
+        decades = math.log10((other.p50_ms.mean or 1.0) / (placed.p50_ms.mean or 1.0))
+        height = ((other.value.mean or 0.0) - (placed.value.mean or 0.0)) / highest
+        if other is not placed and -0.1 < decades < 0.5 and abs(height) < 0.06:
+            return "top right" if height < 0 or (height == 0 and placed.method < other.method) else "bottom right"
+    return "middle right"
+
+
+def _point(placed: Placed, style: Style, label: str | None) -> Figure:
+    shown = label is not None
+    symbol = "circle" if placed.method in BOUNDS else style.symbol
+    is_hollow = placed.method in BOUNDS or placed.faults
+    return {
+        "type": "scatter",
+        "name": placed.method,
+        "x": [placed.p50_ms.mean],
+        "y": [placed.value.mean],
         "mode": "markers+text" if shown else "markers",
-        "text": [f" {row.method}"],
-        "textposition": "middle right",
+        "text": [f" {placed.method}"],
+        "textposition": label or "middle right",
         "textfont": {"color": "ink", "size": 11},
         "cliponaxis": False,
-        "marker": {"color": style.colour, "symbol": symbol, "size": 10 if shown else 7},
+        "marker": {
+            "color": style.colour,
+            "symbol": symbol + ("-open" if is_hollow else ""),
+            "size": 10 if shown else 7,
+        },
         "opacity": 1 if shown else 0.5,
         "showlegend": False,
-        "error_y": _bars([row.metrics[primary]], style) if shown else {"visible": False},
-        "hovertemplate": "%{x:.3g} ms, %{y:.4f}",
+        "customdata": [reading(placed.method, _time(placed.p50_ms), placed.value) + _faults(placed)],
+        "error_y": bars([placed.value], style) | {"visible": shown},
+        "error_x": bars([placed.p50_ms], style) | {"visible": shown},
     }
 
 
-def _bars(values: Sequence[Interval | None], style: Style) -> Figure:
-    """Return the interval bars of a trace: 0 where an interval has no bounds."""
-    up, down = [], []
-    for value in values:
-        if value is None or value.mean is None or value.low is None or value.high is None:
-            up.append(0.0)
-            down.append(0.0)
-        else:
-            up.append(value.high - value.mean)
-            down.append(value.mean - value.low)
-    return {"type": "data", "symmetric": False, "array": up, "arrayminus": down, "color": style.colour, "thickness": 1}
+def _time(p50_ms: Interval) -> str:
+    bounds = "" if p50_ms.low is None or p50_ms.high is None else f" ({p50_ms.low:.3g} to {p50_ms.high:.3g})"
+    return f"{p50_ms.mean:.3g} ms{bounds}"
 
 
-def _figure(traces: list[Figure], xaxis: Figure) -> Figure:
-    layout = {
-        "xaxis": {"automargin": True, "zeroline": False} | xaxis,
-        "yaxis": {"automargin": True, "rangemode": "tozero", "zeroline": False},
-        "margin": {"l": 10, "r": 16, "t": 12, "b": 10},
-        "showlegend": False,  # the page writes its own, which wraps at any width
-        "hovermode": "closest",
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-    }
-    return {"data": traces, "layout": layout}
+def _faults(placed: Placed) -> str:
+    return f"; not ranked: {', '.join(placed.faults)}" if placed.faults else ""

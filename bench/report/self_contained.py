@@ -22,6 +22,7 @@ def fill(template: Path, **content: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.policies["json.dumps_kwargs"] = {"sort_keys": True, "separators": (",", ":")}
     return environment.get_template(template.name).render(
         **content,
         css=Markup((_HERE / "report.css").read_text("utf-8")),

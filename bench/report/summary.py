@@ -10,6 +10,7 @@ from bench.metrics import METRICS
 from bench.record import MetricValue, ResultRecord
 from bench.report.comparing import NOTHING, Comparison, compare
 from bench.report.loading import Run
+from bench.report.timing import Timing, timing_of
 from bench.stats import Interval, Label, over_seeds
 from bench.task import Task
 
@@ -33,6 +34,8 @@ class Row:
     """A method on a task: means over its seeds, and how it differs from the reference on the same requests.
 
     `given_worlds` is the same difference with what other requests of the same worlds would tell, and never ranked by.
+    `by_seed` has the mean of each metric in each seed. `latency_p50_ms` is the rough time of the run, `timing` what
+    `coldrecall latency` found, if it was asked.
     """
 
     method: str
@@ -40,9 +43,11 @@ class Row:
     metrics: Mapping[str, Interval]
     difference: Interval | None
     label: Label | None
-    fit_seconds: float | None
-    latency_p50_ms: float | None
+    fit_seconds: Interval | None
+    latency_p50_ms: Interval | None
     given_worlds: Interval | None = None
+    by_seed: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
+    timing: Timing | None = None
 
     def mean(self, metric: str) -> float | None:
         """Return the mean of a metric, None where it has none."""
@@ -107,7 +112,7 @@ def _table(run: Run, task: Task, records: Sequence[ResultRecord], reference: str
     found = reference if reference in by_method and UNRANKED not in task.tags else None
     one_world = len({record.fingerprint for record in records}) == 1
     comparison = compare(run, task, by_method, found, one_world=one_world) if found else NOTHING
-    rows = [_row(own, one_world, comparison) for own in by_method.values()]
+    rows = [_row(run, own, one_world, comparison) for own in by_method.values()]
     n, n_undefined = _requests(task, by_method)
     return TaskTable(
         task=task,
@@ -143,7 +148,7 @@ def _sorted(rows: Sequence[Row], task: Task) -> tuple[Row, ...]:
     return tuple(sorted(rows, key=place))
 
 
-def _row(records: Sequence[ResultRecord], one_world: bool, comparison: Comparison) -> Row:
+def _row(run: Run, records: Sequence[ResultRecord], one_world: bool, comparison: Comparison) -> Row:
     method = records[0].method
     names = dict.fromkeys(name for record in records for name in record.metrics)
     values = {name: [record.metrics[name] for record in records if name in record.metrics] for name in names}
@@ -155,10 +160,17 @@ def _row(records: Sequence[ResultRecord], one_world: bool, comparison: Compariso
         metrics,
         comparison.differences.get(method),
         comparison.labels.get(method),
-        fmean(m.fit_seconds for m in measured) if measured else None,
-        fmean(m.latency_p50_ms for m in measured) if measured else None,
+        over_seeds([m.fit_seconds for m in measured]) if measured else None,
+        over_seeds([m.latency_p50_ms for m in measured]) if measured else None,
         comparison.given_worlds.get(method),
+        {name: _by_seed(records, name) for name in names},
+        timing_of([record.cell for record in records], run.timings),
     )
+
+
+def _by_seed(records: Sequence[ResultRecord], metric: str) -> dict[int, float]:
+    means = ((record.seed, record.metrics[metric].mean) for record in records if metric in record.metrics)
+    return {seed: mean for seed, mean in means if mean is not None}
 
 
 def _over_worlds(values: Sequence[MetricValue]) -> Interval:

@@ -9,12 +9,14 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from bench.report.agreement import Agreement, agreements
 from bench.report.columns import ABBREVIATIONS, Cell, Column, columns_of, requests_of, seeds_of
 from bench.report.overview import Overview, overview
 from bench.report.summary import Failure, Row, TaskTable
 
 WIDTH = 120
-_COLOURS = {"better": "green", "worse": "red", "no difference shown": "dim"}
+_FAMILIES = 4  # columns of families that stand beside each other
+COLOURS = {"better": "green", "worse": "red", "no difference shown": "dim"}
 
 
 def console() -> Console:
@@ -28,9 +30,29 @@ def render(tables: Sequence[TaskTable], *, width: int = WIDTH) -> RenderableType
     for table in tables:
         parts += [_heading(table), _rows(table, width), *map(_failure, table.failures), Text()]
     seen = overview(tables)
+    found = agreements(seen)
+    if any(one.tau is not None for one in found):
+        parts += [*_agreement(found), Text()]
     if len(seen.families) > 1:
         parts += [*_overview(seen), Text()]
     return Group(*parts, _legend(tables))
+
+
+def _agreement(found: Sequence[Agreement]) -> list[RenderableType]:
+    """Return a line for every two families, those that disagree most first."""
+    title = Text("agreement of families", style="bold")
+    title.append(
+        "  Kendall's tau-b of the methods' order, its 95 % interval by bootstrap over the methods:", "not bold"
+    )
+    title.append("\n1 the same order, 0 nothing in common, -1 reversed; bounds such as the oracle left out", "not bold")
+    out = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="underline")
+    for heading in ("family", "and", "tau-b", "95 %", "methods"):
+        out.add_column(heading, justify="left" if heading in ("family", "and") else "right", overflow="fold")
+    for one in sorted(found, key=lambda one: (one.tau is None, one.tau or 0.0)):
+        known = one.tau is not None
+        cells = (f"{one.tau:.2f}", f"{one.low:.2f} to {one.high:.2f}") if known else ("-", "-")
+        out.add_row(one.first.name, one.second.name, *cells, str(one.n_methods))
+    return [title, out]
 
 
 def _overview(seen: Overview) -> list[RenderableType]:
@@ -38,13 +60,18 @@ def _overview(seen: Overview) -> list[RenderableType]:
     title = Text("all families", style="bold")
     title.append("  the primary metric of each, averaged over its settings, and the area under its curve", "not bold")
     title.append("\nover log(1 + j), j clicks known, divided by its span; - where something is missing", "not bold")
-    out = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="underline")
-    out.add_column("method", overflow="fold", min_width=12)
-    for family in seen.families:
-        out.add_column(f"{family.name}\n{family.heading}", justify="right", overflow="fold")
-    for method, cells in seen.rows:
-        out.add_row(method, *("-" if cell is None else f"{cell:.4f}" for cell in cells))
-    return [title, out]
+    parts: list[RenderableType] = [title]
+    for first in range(0, len(seen.families), _FAMILIES):
+        these = slice(first, first + _FAMILIES)
+        out = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="underline")
+        out.add_column("method", overflow="fold", min_width=12)
+        for family in seen.families[these]:
+            out.add_column(f"{family.name}\n{family.heading}", justify="right", overflow="fold")
+        for method, cells in seen.rows:
+            numbers = (None if cell is None else cell.mean for cell in cells[these])
+            out.add_row(method, *("-" if number is None else f"{number:.4f}" for number in numbers))
+        parts.append(out)
+    return parts
 
 
 def _heading(table: TaskTable) -> Text:
@@ -82,7 +109,7 @@ def _cell(column: Column, row: Row) -> Text:
     cell: Cell = column.cell(row)
     text = Text(cell.text)
     if cell.label is not None:
-        text.stylize(_COLOURS[cell.label], len(cell.text) - 1)
+        text.stylize(COLOURS[cell.label], len(cell.text) - 1)
     return text
 
 

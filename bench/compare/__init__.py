@@ -1,0 +1,1 @@
+"""Two runs side by side: the paired difference of each method on each task, or why there is none."""
