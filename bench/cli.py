@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -97,7 +96,8 @@ def run(  # noqa: PLR0913 - one argument an option
     tasks: Annotated[str, typer.Option(help="Comma-separated ids or patterns: 'author-cold/*'.")] = WORLD,
     methods: Annotated[str, typer.Option(help="Comma-separated names or package.module:Class.")] = "default",
     reference: Annotated[str | None, typer.Option(help="The method to pair with, by default popular.")] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes at the same time.")] = os.cpu_count() or 1,
+    workers: Annotated[int | None, typer.Option(min=1, help="Methods at the same time, by default one a CPU.")] = None,
+    ray: Annotated[str | None, typer.Option(help="Address of a Ray cluster for the methods; local starts one.")] = None,
     data: Annotated[Path | None, typer.Option(envvar="COLDRECALL_DATA", help="Folder of recorded datasets.")] = None,
     cell_seconds: Annotated[float, typer.Option(help="Wall seconds that a cell may take.")] = LIMITS.seconds,
     cell_memory: Annotated[float, typer.Option(help="Gigabytes that a method may hold.")] = LIMITS.memory_bytes / 1e9,
@@ -110,7 +110,7 @@ def run(  # noqa: PLR0913 - one argument an option
     folder = out or Path("runs") / world
     with telling(_err) as tell:
         limits = Limits(cell_seconds, cell_memory * 1e9)
-        records = run_plan(plan, folder, n_workers=workers, data=data, tell=tell, limits=limits)
+        records = run_plan(plan, folder, n_workers=workers, data=data, tell=tell, limits=limits, ray=ray)
     _show(run_of(folder, records), reference)
     if any(record.status != "ok" for record in records):
         raise typer.Exit(1)

@@ -16,7 +16,7 @@ import methods.kernel
 from bench.sandbox import code_and_system, confine
 
 _KERNELS = Path(methods.kernel.__file__).parent / "__pycache__"
-_TELLING = ("COLDRECALL_", "PWD", "OLDPWD", "PYTEST_")
+_TELLING = ("COLDRECALL_", "PWD", "OLDPWD", "PYTEST_", "RAY_")
 
 
 def hide(scratch: Path, method: str, *, hidden: Sequence[Path]) -> bool:

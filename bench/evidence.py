@@ -11,10 +11,11 @@ from rich.table import Table
 
 from bench.naming import words_of
 from bench.parity import RECORDS, TARGETS, cached, chosen, held_beside, keep, render, run_targets
+from bench.processes import Limits
 from bench.progress import telling
 from bench.report.terminal import console as table_console
 from bench.tasks import TASKS, find_task
-from bench.tuning import Place, open_bench
+from bench.tuning import LIMITS, Allowance, Place, open_bench
 from bench.tuning import tune as tune_method
 from methods.base import Budget
 from methods.registry import TRIALS
@@ -26,7 +27,7 @@ Data = Annotated[Path | None, typer.Option(envvar="COLDRECALL_DATA", help="Folde
 
 
 def tune(  # noqa: PLR0913 - one argument an option
-    method: Annotated[str, typer.Argument(help=f"One of {', '.join(TRIALS)}.")],
+    method: Annotated[str, typer.Argument(help=f"One of {', '.join(TRIALS)}, or package.module:Class.")],
     task: Annotated[str, typer.Option(help="The id of a task: warm/next-note@v1.")],
     world: Annotated[str, typer.Option(help=f"One of {', '.join(WORLDS)}, for simulated tasks.")] = "small",
     world_seed: Annotated[int, typer.Option(min=0, help="Of a world that no run is ranked on.")] = 5,
@@ -35,13 +36,16 @@ def tune(  # noqa: PLR0913 - one argument an option
     data: Data = None,
     work: Annotated[Path, typer.Option(help="Folder for the datasets.")] = Path("runs") / "tuning",
     log: Annotated[Path | None, typer.Option(help="JSON lines, by default docs/tuning/TASK.jsonl.")] = None,
+    cell_seconds: Annotated[float, typer.Option(help="Wall seconds that a trial may take.")] = LIMITS.seconds,
+    cell_memory: Annotated[float, typer.Option(help="Gigabytes that it may hold.")] = LIMITS.memory_bytes / 1e9,
 ) -> None:
     """Try the named configs of a method on a held-out part of a task's training window, and log each trial."""
     asked = find_task(task if task in TASKS else f"{task}@v1")
     lines = log or Path("docs") / "tuning" / f"{asked.id.replace('/', '~')}.jsonl"
     with telling(_err) as tell:
         bench = open_bench(asked, Place(work, world, world_seed, data), seed=seed, tell=tell)
-        found = tune_method(method, bench, lines, budget=Budget(threads=threads), tell=tell)
+        allowed = Allowance(Budget(threads=threads), Limits(cell_seconds, cell_memory * 1e9))
+        found = tune_method(method, bench, lines, allowed=allowed, tell=tell)
     table = Table("trial", asked.primary, "fit s", "error")
     for trial in found:
         value, fit = ["-" if x is None else f"{x:.4g}" for x in (trial.value, trial.fit_seconds)]

@@ -72,6 +72,22 @@ def hand_out(dataset: str, tasks: tuple[str, ...], case_key: int, pipe: connecti
             return
 
 
+def hand_over(views: tuple[bytes, bytes, bytes], pipe: connection.Connection) -> None:
+    """Hand out a single task whose views, to fit on and to index, and requests have been packed already."""
+    by_held = dict(zip((b"nothing", b"fit", b"index"), views, strict=True))
+    try:
+        while True:
+            pipe.send_bytes(by_held[pipe.recv_bytes(32).partition(b" ")[2]])
+    except (EOFError, OSError, KeyError):
+        return
+
+
+def packed(case: Case) -> tuple[bytes, bytes, bytes]:
+    """Return what `hand_over` hands out of a case."""
+    questions = Questions(case.requests, case.cold_only)
+    return pack(View("fit", case.cut.fit)), pack(View("index", case.cut.index)), pack(questions)
+
+
 def ask(pipe: connection.Connection, place: int, held: Held) -> View | Questions:
     """Ask for what comes next of the task at a place; raise ValueError where it cannot be opened."""
     pipe.send_bytes(f"{place} {held}".encode())

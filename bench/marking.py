@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from functools import lru_cache
 
 import numpy as np
@@ -21,11 +22,17 @@ from simulator.spec import find_world
 
 
 class Marker:
-    """Marks cells into one run folder."""
+    """Marks cells into one run folder, as results of a machine."""
 
     def __init__(self, folder: RunFolder, machine: Machine, commit: str) -> None:
         self._folder, self._machine, self._commit = folder, machine, commit
         self._exam = lru_cache(maxsize=24)(load_exam)
+
+    def on(self, machine: Machine | None) -> Marker:
+        """Return a marker of results of another machine, which shares the exams; None is no other one."""
+        other = copy(self)
+        other._machine = machine or self._machine
+        return other
 
     def exam(self, source: Source, task: str) -> Exam:
         """Return the exam of a task; the latest are kept in memory."""

@@ -12,7 +12,7 @@ import multiprocessing
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing import connection
 from multiprocessing.context import ForkServerContext, ForkServerProcess
@@ -60,7 +60,7 @@ class Job:
 class Message:
     """Bytes that a job sent, and what the kernel says that it has spent, at the least, since its last message."""
 
-    job: Job
+    name: str
     content: bytes
     spent: Spent
 
@@ -69,7 +69,7 @@ class Message:
 class Ended:
     """A job's process has ended; `why` is said where not well."""
 
-    job: Job
+    name: str
     status: Status
     why: str = ""
 
@@ -77,19 +77,15 @@ class Ended:
 class _Running:
     """A job at work: its process, and what was last seen of it."""
 
-    def __init__(self, job: Job, context: ForkServerContext) -> None:
-        self.job = job
+    def __init__(self, job: Job) -> None:
+        self.job, context = job, _context()
         self.pipe, theirs = context.Pipe(duplex=False)
         ends: tuple[connection.Connection, ...] = (theirs,)
         self._beside: ForkServerProcess | None = None
         if job.beside is not None:
-            here, there = context.Pipe()
-            function, args = job.beside
-            # Names of processes can be read within them, and job names may hold seeds.
-            self._beside = context.Process(target=function, args=(*args, there), name="beside", daemon=True)
-            _start(self._beside)
-            there.close()
+            self._beside, here = beside(*job.beside)
             ends = (here, theirs)
+        # Names of processes can be read within them, and job names may hold seeds.
         self._process = context.Process(target=job.function, args=(*job.args, *ends), name="job", daemon=False)
         _start(self._process)
         for end in ends:
@@ -105,7 +101,7 @@ class _Running:
     def messages(self) -> Iterator[Message]:
         """Yield the whole messages that are there; raise EOFError after the last one, ValueError for what is none."""
         for content in self._frames.read(self.pipe.fileno()):
-            yield Message(self.job, content, self._seen - self._told)
+            yield Message(self.job.name, content, self._seen - self._told)
             self._told = self._seen = self._spent()
 
     def beyond(self) -> tuple[Status, str] | None:
@@ -134,13 +130,29 @@ class _Running:
         code = self._process.exitcode
         self.end()
         if code == 0:
-            return Ended(self.job, "ok")
+            return Ended(self.job.name, "ok")
         if code is not None and code < 0:
-            return Ended(self.job, "failed", f"the process was ended by {signal.Signals(-code).name}")
-        return Ended(self.job, "failed", f"the process ended with exit code {code}")
+            return Ended(self.job.name, "failed", f"the process was ended by {signal.Signals(-code).name}")
+        return Ended(self.job.name, "failed", f"the process ended with exit code {code}")
 
     def _spent(self) -> Spent:
         return spent_by(self._process.pid)
+
+
+def beside(function: Callable[..., None], args: tuple[Any, ...]) -> tuple[ForkServerProcess, connection.Connection]:
+    """Start a companion, `function(*args, pipe)`; return it and the other end of its pipe, by whose close it ends."""
+    context = _context()
+    here, there = context.Pipe()
+    process = context.Process(target=function, args=(*args, there), name="beside", daemon=True)
+    _start(process)
+    there.close()
+    return process, here
+
+
+def _context() -> ForkServerContext:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(_PRELOADED)
+    return context
 
 
 def _start(process: ForkServerProcess) -> None:
@@ -154,10 +166,8 @@ def _start(process: ForkServerProcess) -> None:
             script["__file__"] = path
 
 
-def run_jobs(jobs: Sequence[Job], *, n_workers: int) -> Iterator[Message | Ended]:
+def run_jobs(jobs: Sequence[Job], *, n_workers: int) -> Generator[Message | Ended]:
     """Run all jobs, yielding what they say as they say it; a job whose need ended badly ends badly unstarted."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(_PRELOADED)
     waiting, done, failed = list(jobs), set[str](), set[str]()
     running: list[_Running] = []
     try:
@@ -165,16 +175,16 @@ def run_jobs(jobs: Sequence[Job], *, n_workers: int) -> Iterator[Message | Ended
             for job in [job for job in waiting if job.needs & failed]:
                 waiting.remove(job)
                 failed.add(job.name)
-                yield Ended(job, "failed", "what it needs could not be made")
+                yield Ended(job.name, "failed", "what it needs could not be made")
             ready = [job for job in waiting if job.needs <= done]
             for job in ready[: n_workers - len(running)]:
                 waiting.remove(job)
-                running.append(_Running(job, context))
+                running.append(_Running(job))
             if not running and waiting and not ready:
                 raise ValueError(f"jobs: expected needs to be met, got a circle among {[job.name for job in waiting]}")
             for event in _look(running):
                 if isinstance(event, Ended):
-                    (done if event.status == "ok" else failed).add(event.job.name)
+                    (done if event.status == "ok" else failed).add(event.name)
                 yield event
     finally:
         for one in running:
@@ -194,11 +204,11 @@ def _look(running: list[_Running]) -> Iterator[Message | Ended]:
             elif (beyond := one.beyond()) is not None:
                 one.end()
                 running.remove(one)
-                yield Ended(one.job, *beyond)
+                yield Ended(one.job.name, *beyond)
         except EOFError:
             running.remove(one)
             yield one.ended()
         except ValueError as error:
             one.end()
             running.remove(one)
-            yield Ended(one.job, "failed", f"message: expected at most {LONGEST} bytes, {error}")
+            yield Ended(one.job.name, "failed", f"message: expected at most {LONGEST} bytes, {error}")

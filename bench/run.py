@@ -6,26 +6,30 @@ Only this process writes records, a whole line after the values it speaks of; a 
 from __future__ import annotations
 
 import json
+import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 from bench import answer as answers
 from bench.case import opening_order
+from bench.errand import Errand
 from bench.folder import RunFolder, locked
-from bench.handout import hand_out
 from bench.hashes import WORLD_CODE, code_hash
 from bench.machine import commit_of, describe_machine
 from bench.marking import Marker
+from bench.node import Elsewhere
 from bench.plan import TRUTHS, Cell, Plan, make_cell, serves
 from bench.prepare import Source, make_dataset, make_exams
 from bench.processes import Ended, Job, Limits, Message, run_jobs
 from bench.progress import Tell
-from bench.record import ResultRecord, Status, load, repair
+from bench.record import Machine, ResultRecord, Status, load, repair
 from bench.task import WORLD
 from bench.tasks import find_task
-from bench.worker import Assignment, work
 from simulator.dataset import read_manifest
 from simulator.luck import stream
 from simulator.spec import find_world
@@ -39,18 +43,29 @@ LIMITS = Limits(seconds=3_600, memory_bytes=16e9)
 
 
 def run(  # noqa: PLR0913 - the plan, and all that is not to change a result
-    plan: Plan, out: Path, *, n_workers: int, data: Path | None, tell: Tell, limits: Limits = LIMITS
+    plan: Plan,
+    out: Path,
+    *,
+    n_workers: int | None,
+    data: Path | None,
+    tell: Tell,
+    limits: Limits = LIMITS,
+    ray: str | None = None,
 ) -> list[ResultRecord]:
     """Do what is missing of `plan` in folder `out` and return the newest record of each of its cells.
 
     `data` is the folder of recorded datasets, needed only for tasks on them. A method that is beyond `limits` is ended,
-    and its cells that have no answer yet say so. Raises BusyError when another run is at work in the folder.
+    and its cells that have no answer yet say so. Methods run on the Ray cluster at the address `ray`, if one is given;
+    `n_workers` at the same time, None for as many as there are CPUs. Raises BusyError when another run is at work in
+    the folder.
     """
     folder = RunFolder(out)
+    if ray is not None:
+        _cluster().check_address(ray)
     with locked(folder):
         repair(folder.records)
         sources = {(name, seed): source_of(plan, folder, data, name, seed) for name, seed in _wanted(plan)}
-        _make_datasets(list(sources.values()), n_workers, tell)
+        _make_datasets(list(sources.values()), n_workers or os.cpu_count() or 1, tell)
         cells = _cells(plan, sources)
         if not cells:
             raise ValueError(
@@ -59,7 +74,7 @@ def run(  # noqa: PLR0913 - the plan, and all that is not to change a result
         done = {record.cell for record in load(folder.records) if record.status == "ok"}
         missing = [(cell, sources[find_task(cell.task).source, cell.seed]) for cell in cells if cell.key not in done]
         tell("cells", len(cells) - len(missing), len(cells))
-        crew = _Crew(folder, data, n_workers, limits)
+        crew = _Crew(folder, data, n_workers, limits, ray)
         _fill(missing, crew, lambda left: tell("cells", len(cells) - left, len(cells)))
         keys = {cell.key for cell in cells}
         newest = {record.cell: record for record in load(folder.records) if record.cell in keys}
@@ -100,10 +115,10 @@ def _make_datasets(sources: Sequence[Source], n_workers: int, tell: Tell) -> Non
     for event in run_jobs(jobs, n_workers=n_workers):
         if isinstance(event, Ended):
             if event.status != "ok":
-                raise RuntimeError(f"{event.job.name}: making the dataset: {event.why}")
+                raise RuntimeError(f"{event.name}: making the dataset: {event.why}")
             continue
         done, total = json.loads(event.content)
-        days[event.job.name] = (done, total)
+        days[event.name] = (done, total)
         tell("simulated days", sum(day for day, _ in days.values()), total * len(jobs))
 
 
@@ -120,12 +135,13 @@ def _cells(plan: Plan, sources: Mapping[tuple[str, int], Source]) -> list[Cell]:
 
 @dataclass(frozen=True, slots=True)
 class _Crew:
-    """Where and within what the workers work."""
+    """Where and within what the workers work: here, or on the Ray cluster at an address."""
 
     folder: RunFolder
     data: Path | None
-    n_workers: int
+    n_workers: int | None
     limits: Limits
+    ray: str | None
 
     @property
     def hidden(self) -> tuple[str, ...]:
@@ -142,6 +158,7 @@ class _Group:
     seed: int
     cells: dict[str, Cell] = field(default_factory=dict)
     has_begun: bool = False
+    machine: Machine | None = None  # where it is not this one
 
 
 def _fill(missing: Sequence[tuple[Cell, Source]], crew: _Crew, tell_left: Callable[[int], None]) -> None:
@@ -149,18 +166,49 @@ def _fill(missing: Sequence[tuple[Cell, Source]], crew: _Crew, tell_left: Callab
     marker = Marker(crew.folder, describe_machine(), commit_of(Path(__file__).parent))
     groups = _groups(missing)
     left = {cell.key for cell, _ in missing}
-    with tempfile.TemporaryDirectory(prefix="coldrecall-", ignore_cleanup_errors=True) as scratch:
-        for event in run_jobs(_jobs(groups, crew, Path(scratch)), n_workers=crew.n_workers):
+    with closing(_events(groups, crew)) as events:
+        for event in events:
             for cell in _settle(event, groups, marker):
                 left.remove(cell.key)
             tell_left(len(left))
 
 
-def _settle(event: Message | Ended, groups: dict[str, _Group], marker: Marker) -> list[Cell]:
+def _events(groups: Mapping[str, _Group], crew: _Crew) -> Generator[Message | Ended | Elsewhere]:
+    """Make the exams, let the methods answer, and yield what is said; a cluster begins when all exams are there."""
+    exams, errands = _exam_jobs(groups, crew.folder), _errands(groups, crew.limits)
+    n_workers = crew.n_workers or os.cpu_count() or 1
+    if crew.ray is not None:
+        cluster = _cluster()
+        with cluster.connected(crew.ray):
+            yield from run_jobs(exams, n_workers=n_workers)
+            yield from cluster.run_errands(errands, hidden=crew.hidden, n_at_once=crew.n_workers)
+        return
+    with tempfile.TemporaryDirectory(prefix="coldrecall-", ignore_cleanup_errors=True) as scratch:
+        jobs = [
+            errand.job(Path(scratch) / str(n), hidden=crew.hidden, needs=[_exam_job(groups[errand.name].source)])
+            for n, errand in enumerate(errands)
+        ]
+        yield from run_jobs([*exams, *jobs], n_workers=n_workers)
+
+
+def _cluster() -> ModuleType:
+    try:
+        return import_module("bench.cluster")
+    except ModuleNotFoundError as error:
+        if error.name != "ray":
+            raise
+        raise ValueError("ray: expected the package, got none; pip install coldrecall[ray]") from error
+
+
+def _settle(event: Message | Ended | Elsewhere, groups: dict[str, _Group], marker: Marker) -> list[Cell]:
     """Mark the cells that an event decides, and return them."""
-    group = groups.get(event.job.name)
+    group = groups.get(event.name)
     if group is None:
         return _after_exams(event, groups, marker)
+    if isinstance(event, Elsewhere):
+        group.machine = event.machine
+        return []
+    marker = marker.on(group.machine)
     if isinstance(event, Message):
         if not group.has_begun:
             group.has_begun = True
@@ -189,15 +237,15 @@ def _fail_all(group: _Group, marker: Marker, why: str, status: Status = "failed"
     return cells
 
 
-def _after_exams(event: Message | Ended, groups: dict[str, _Group], marker: Marker) -> list[Cell]:
+def _after_exams(event: Message | Ended | Elsewhere, groups: dict[str, _Group], marker: Marker) -> list[Cell]:
     """Once the exams of a source are there, mark the lists made from the truth."""
-    if isinstance(event, Message):
+    if not isinstance(event, Ended):
         return []
     if event.status != "ok":
-        raise RuntimeError(f"{event.job.name}: {event.why}")
+        raise RuntimeError(f"{event.name}: {event.why}")
     cells = []
     for group in groups.values():
-        if group.method in TRUTHS and _exam_job(group.source) == event.job.name:
+        if group.method in TRUTHS and _exam_job(group.source) == event.name:
             for cell in group.cells.values():
                 marker.mark_truth(cell, group.source)
                 cells.append(cell)
@@ -216,29 +264,29 @@ def _exam_job(source: Source) -> str:
     return f"exams of {source.name}"
 
 
-def _jobs(groups: Mapping[str, _Group], crew: _Crew, scratch: Path) -> list[Job]:
-    """Return one job for the exams of each source, and one for each method on it; `scratch` is an empty folder."""
-    exams: dict[str, Job] = {}
-    workers: list[Job] = []
-    for name, group in groups.items():
-        source = group.source
-        case_key = case_key_of(source)
-        exam_job, tasks = _exam_job(source), {task for g in groups.values() if g.source == source for task in g.cells}
-        args = (source, tuple(sorted(tasks)), str(crew.folder.exams), case_key)
-        exams[exam_job] = Job(exam_job, make_exams, args)
-        if group.method not in TRUTHS:
-            ordered = tuple(task.id for task in opening_order([find_task(task) for task in group.cells]))
-            own = scratch / str(len(workers))
-            own.mkdir()
-            key, memory_bytes = method_key_of(group.seed), crew.limits.memory_bytes
-            job = Job(
-                name,
-                work,
-                (Assignment(group.method, ordered, key, memory_bytes, str(own)), crew.hidden),
-                needs=frozenset([exam_job]),
-                beside=(hand_out, (source.folder, ordered, case_key)),
-                limits=crew.limits,
-                n_messages=1 + len(ordered),
-            )
-            workers.append(job)
-    return [*exams.values(), *workers]
+def _exam_jobs(groups: Mapping[str, _Group], folder: RunFolder) -> list[Job]:
+    """Return one job for the exams of each source."""
+    tasks: dict[Source, set[str]] = {}
+    for group in groups.values():
+        tasks.setdefault(group.source, set()).update(group.cells)
+    return [
+        Job(_exam_job(source), make_exams, (source, tuple(sorted(names)), str(folder.exams), case_key_of(source)))
+        for source, names in tasks.items()
+    ]
+
+
+def _errands(groups: Mapping[str, _Group], limits: Limits) -> list[Errand]:
+    """Return one errand for each method on a source."""
+    return [
+        Errand(
+            name=name,
+            method=group.method,
+            tasks=tuple(task.id for task in opening_order([find_task(task) for task in group.cells])),
+            dataset=group.source.folder,
+            case_key=case_key_of(group.source),
+            method_key=method_key_of(group.seed),
+            limits=limits,
+        )
+        for name, group in groups.items()
+        if group.method not in TRUTHS
+    ]

@@ -1,8 +1,8 @@
 """What a process may still touch once it holds foreign code: Landlock, the kernel's own, which needs no privilege.
 
 Reference: https://docs.kernel.org/userspace-api/landlock.html. Nothing can be taken back, and whatever the process
-starts is held to the same. Must be called while the process has one thread. Where the kernel has no Landlock nothing
-happens, and the caller is told so.
+starts is held to the same. Only a process of one thread can be confined: others would stay as they were. Where the
+kernel has no Landlock nothing happens, and the caller is told so.
 """
 
 from __future__ import annotations
@@ -56,11 +56,14 @@ def version() -> int:
 def confine(allowed: Allowed) -> bool:
     """Give up all files but the allowed ones, TCP, signals to others and the memory of others; say whether it held.
 
-    Raises OSError where the kernel has Landlock and refuses all the same.
+    Raises OSError where the kernel has Landlock and refuses all the same, RuntimeError where there are more threads.
     """
     known = version()
     if known == 0:
         return False
+    n_threads = len(os.listdir("/proc/self/task"))
+    if n_threads != 1:
+        raise RuntimeError(f"confine: expected a process of one thread, got {n_threads}")
     files = _FILE_RIGHTS[max(v for v in _FILE_RIGHTS if v <= known)]
     wanted = _Ruleset(files, _TCP if known >= 4 else 0, _SIGNALS_AND_SOCKETS if known >= 6 else 0)
     size = 24 if known >= 6 else 16 if known >= 4 else 8

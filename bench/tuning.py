@@ -9,34 +9,40 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from dataclasses import asdict, dataclass
+import tempfile
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue
-from threadpoolctl import threadpool_limits
 
+from bench import answer as answers
 from bench.case import Case
 from bench.exam import Exam
+from bench.handout import hand_over, packed
 from bench.hashes import WORLD_CODE, code_hash, method_hash
 from bench.importers import import_dataset
 from bench.machine import commit_of, describe_machine
-from bench.measure import Stopwatch, recommend_all
+from bench.measure import Stopwatch
+from bench.processes import Ended, Job, Limits, Message, run_jobs
 from bench.progress import Tell
 from bench.record import Machine, MetricValue
 from bench.run import RECORDED
 from bench.score import check_and_score
 from bench.stats import mean_interval
 from bench.task import WORLD, Task
+from bench.trials import trials
 from bench.validation import validation
+from bench.worker import Assignment, work
 from methods.base import Budget, Method
-from methods.registry import trials_of
 from simulator import dataset
-from simulator.luck import generator, stream
+from simulator.luck import stream
 from simulator.simulate import live
 from simulator.spec import find_world
 
 BUDGET = 5  # trials a method
+LIMITS = Limits(seconds=86_400, memory_bytes=16e9)  # of a trial: some train for hours
 VALIDATION_CODE = ("bench.validation", "bench.split")
 
 
@@ -66,7 +72,10 @@ class Trial(BaseModel):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bench:
-    """A validation question on its data, ready to try configs on; `seed` is that of the methods."""
+    """A validation question on its data, ready to try configs on; `seed` is that of the methods.
+
+    No method can read what lies below the `hidden` folders.
+    """
 
     task: Task
     source: str
@@ -74,6 +83,15 @@ class Bench:
     case: Case
     exam: Exam
     seed: int
+    hidden: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What a trial may take: threads and time as advice to the method, and what it is ended beyond."""
+
+    budget: Budget = field(default_factory=Budget)
+    limits: Limits = LIMITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +110,8 @@ def open_bench(task: Task, place: Place, *, seed: int, tell: Tell) -> Bench:
     read = dataset.read(folder)
     world_seed = place.world_seed if task.source == WORLD else 0
     case, exam = validation(task, read.observation, key=int(stream(world_seed, f"validation/{task.family}")))
-    return Bench(task, source, task.fingerprint(read.manifest.fingerprint), case, exam, seed)
+    hidden = tuple(str(path.resolve()) for path in (place.work, place.data) if path is not None)
+    return Bench(task, source, task.fingerprint(read.manifest.fingerprint), case, exam, seed, hidden)
 
 
 def _dataset(task: Task, place: Place, tell: Tell) -> tuple[Path, str]:
@@ -115,9 +134,9 @@ def _dataset(task: Task, place: Place, tell: Tell) -> tuple[Path, str]:
     return folder, task.source
 
 
-def tune(method: str, bench: Bench, log: Path, *, budget: Budget, tell: Tell) -> list[Trial]:
-    """Do the trials of `method` that `log` does not have yet; return all of them, best first."""
-    made = trials_of(method)
+def tune(method: str, bench: Bench, log: Path, *, allowed: Allowance, tell: Tell) -> list[Trial]:
+    """Do the trials of `method` that `log` does not have yet, each in a confined process; return all, best first."""
+    made = trials(method)
     if len(made) != BUDGET:
         raise ValueError(f"{method}: expected {BUDGET} trials, got {len(made)}")
     done = {trial.key: trial for trial in load(log) if trial.error is None}
@@ -127,7 +146,7 @@ def tune(method: str, bench: Bench, log: Path, *, budget: Budget, tell: Tell) ->
         key = _key(bench, method, one)
         if key not in done:
             with Stopwatch() as watch:
-                outcome = _outcome(method, one, bench, budget)
+                outcome = _outcome(method, name, bench, allowed)
             done[key] = _trial((key, method, name), one, bench, {**outcome, "seconds": watch.read.wall})
             _append(log, done[key])
         found.append(done[key])
@@ -155,23 +174,36 @@ def _config(method: Method) -> dict[str, JsonValue]:
     }
 
 
-def _outcome(name: str, method: Method, bench: Bench, budget: Budget) -> dict[str, object]:
-    """Fit, index, ask and score; an error of the method is an outcome too."""
-    cut, task = bench.case.cut, bench.task
-    rng, k = generator(bench.seed, f"tune/{name}/{task.target}"), max(task.ks)
+def _outcome(method: str, trial: str, bench: Bench, allowed: Allowance) -> dict[str, object]:
+    """Let a process fit, index and answer, and score what it says; an error of the method is an outcome too."""
+    with tempfile.TemporaryDirectory(prefix="coldrecall-", ignore_cleanup_errors=True) as scratch:
+        tasks, memory = (bench.task.id,), allowed.limits.memory_bytes
+        given = Assignment(method, tasks, bench.seed, memory, scratch, trial=trial, budget=allowed.budget)
+        beside = (hand_over, (packed(bench.case),))
+        job = Job("trial", work, (given, bench.hidden), beside=beside, limits=allowed.limits, n_messages=2)
+        with closing(run_jobs([job], n_workers=1)) as events:
+            begun = next(events)  # the method's time begins
+            said = begun if isinstance(begun, Ended) else next(events)
     try:
-        with threadpool_limits(budget.threads):
-            with Stopwatch() as watch:
-                method.fit(cut.fit, target=task.target, rng=rng, budget=budget)
-            method.index(cut.index)
-            ids_QK, _ = recommend_all(method, bench.case.requests, k=k)
-            among_cold = bench.case.cold_only
-            cold_ids_QK = None if among_cold is None else recommend_all(method, among_cold, k=k)[0]
-        values = check_and_score(task, bench.exam, ids_QK, cold_ids_QK, None)
-    except Exception as error:  # whatever a method raises is its result
-        return {"error": f"{type(error).__name__}: {error}", "value": None}
+        return _scored(said, bench)
+    except ValueError as error:
+        return {"error": f"{type(error).__name__}: {' '.join(str(error).split())}"[:2_000], "value": None}
+
+
+def _scored(said: Message | Ended, bench: Bench) -> dict[str, object]:
+    """Return what an answer is worth; raise ValueError where there is none, or none that can be believed."""
+    if isinstance(said, Ended):
+        return {"error": said.why or "the process ended without an answer", "value": None}
+    answer, ids_QK, cold_ids_QK = answers.unpack(said.content)
+    why = answer.error if answer.status != "ok" else answers.unaccounted(answer, said.spent)
+    if why is not None or answer.measured is None or ids_QK is None:
+        return {"error": why or "no answer", "value": None}
+    if (bench.case.cold_only is None) != (cold_ids_QK is None):
+        raise ValueError(f"lists: expected {1 if bench.case.cold_only is None else 2} of {answer.shape}")
+    values = check_and_score(bench.task, bench.exam, ids_QK, cold_ids_QK, None)
     metrics = {metric: mean_interval(column) for metric, column in values.items()}
-    return {"metrics": metrics, "value": metrics[task.primary].mean, "fit_seconds": watch.read.wall}
+    fit_seconds = answer.measured.fit_seconds
+    return {"metrics": metrics, "value": metrics[bench.task.primary].mean, "fit_seconds": fit_seconds}
 
 
 def _trial(names: tuple[str, str, str], method: Method, bench: Bench, outcome: dict[str, object]) -> Trial:

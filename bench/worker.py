@@ -12,11 +12,12 @@ import resource
 import threading
 import traceback
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from multiprocessing import connection, parent_process
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 from threadpoolctl import threadpool_limits
 
 from bench.answer import Answer, Lists, pack
@@ -25,23 +26,37 @@ from bench.handout import Held, Questions, View, ask
 from bench.measure import Clock, Speed, Stopwatch, latency, peak_bytes, recommend_all
 from bench.record import Measured
 from bench.tasks import find_task
+from bench.trials import trials
 from methods.base import Budget, Method
 from methods.registry import create
 from simulator.luck import generator
-from simulator.schema import Observation
+from simulator.schema import Kind, Observation
 
 _NOTHING = Clock(0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """One method and the tasks to answer, in order. `method_key` is a hash; `scratch` an empty folder of its own."""
+    """One method, or a named trial of it, and the tasks to answer, in order.
+
+    `method_key` tells no world's seed; `scratch` is an empty folder of its own.
+    """
 
     method: str
     tasks: tuple[str, ...]
     method_key: int
     memory_bytes: float
     scratch: str
+    trial: str | None = None
+    budget: Budget = field(default_factory=Budget)
+
+    def create(self) -> Method:
+        """Return the method, new."""
+        return create(self.method) if self.trial is None else trials(self.method)[self.trial]
+
+    def luck(self, target: Kind) -> np.random.Generator:
+        """Return what a fit draws from; all trials of a method draw the same."""
+        return generator(self.method_key, f"{'fit' if self.trial is None else 'tune'}/{self.method}/{target}")
 
 
 def work(job: Assignment, hidden: tuple[str, ...], desk: connection.Connection, pipe: connection.Connection) -> None:
@@ -53,8 +68,8 @@ def work(job: Assignment, hidden: tuple[str, ...], desk: connection.Connection, 
     confined = hide(Path(job.scratch), job.method, hidden=[Path(path) for path in hidden])
     del hidden
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    _limit_memory(job.memory_bytes)
-    with threadpool_limits(1):
+    limit_memory(job.memory_bytes)
+    with threadpool_limits(job.budget.threads):
         pipe.send_bytes(b"")  # from here on time is the method's
         for answer, ids_QK, cold_only_ids_QK in _answers(job, desk, confined):
             pipe.send_bytes(pack(answer, ids_QK, cold_only_ids_QK))
@@ -68,7 +83,7 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _limit_memory(size: float) -> None:
+def limit_memory(size: float) -> None:
     """Let the kernel refuse private memory beyond what is there and `size`: reserved addresses are not counted."""
     if size == float("inf"):
         return
@@ -117,10 +132,10 @@ def _answers(job: Assignment, desk: connection.Connection, confined: bool) -> It
 
 
 def _fit(seen: Observation, task: str, job: Assignment) -> _Living:
-    method, target = create(job.method), find_task(task).target
-    rng = generator(job.method_key, f"fit/{job.method}/{target}")
+    method, target = job.create(), find_task(task).target
+    rng = job.luck(target)
     with Stopwatch() as watch:
-        method.fit(seen, target=target, rng=rng, budget=Budget())
+        method.fit(seen, target=target, rng=rng, budget=job.budget)
     return _Living(method, method, watch.read, _NOTHING)
 
 

@@ -127,15 +127,19 @@ class Writes(Good):
         raise FoundError(f"found {written}")
 
 
+def pipes_to_the_harness() -> list[connection.Connection]:
+    """Return the pipes on which the harness says in this process what the method answered."""
+    pipes = (thing for thing in gc.get_objects() if isinstance(thing, connection.Connection))
+    return [pipe for pipe in pipes if pipe.writable and not pipe.readable]
+
+
 class ClaimsMetrics(Good):
     """Sends an answer with metrics of its own before the harness sends the true one."""
 
     def index(self, seen: Observation) -> None:
         said = b'{"task":"warm/next-note@v1","status":"ok","metrics":{"recall@100":{"mean":1.0}},"shape":[0,0]}\n'
-        for pipe in held(connection.Connection):
-            assert isinstance(pipe, connection.Connection)
-            if pipe.writable and not pipe.readable:
-                pipe.send_bytes(said)
+        for pipe in pipes_to_the_harness():
+            pipe.send_bytes(said)
 
 
 class Forges(Good):
@@ -145,20 +149,16 @@ class Forges(Good):
 
     def index(self, seen: Observation) -> None:
         answer = Answer(task="warm/next-note@v1", status="ok", measured=FORGED, shape=(2, 500), confined=True)
-        for pipe in held(connection.Connection):
-            assert isinstance(pipe, connection.Connection)
-            if pipe.writable and not pipe.readable:
-                pipe.send_bytes(pack(answer, self.lists, None))
+        for pipe in pipes_to_the_harness():
+            pipe.send_bytes(pack(answer, self.lists, None))
 
 
 class HalfAMessage(Good):
     """Promises a long message and never sends it."""
 
     def index(self, seen: Observation) -> None:
-        for pipe in held(connection.Connection):
-            assert isinstance(pipe, connection.Connection)
-            if pipe.writable and not pipe.readable:
-                os.write(pipe.fileno(), b"\x00\x10\x00\x00{")
+        for pipe in pipes_to_the_harness():
+            os.write(pipe.fileno(), b"\x00\x10\x00\x00{")
         time.sleep(60)
 
 
@@ -166,10 +166,8 @@ class TooLong(Good):
     """Promises a message that nobody could hold."""
 
     def index(self, seen: Observation) -> None:
-        for pipe in held(connection.Connection):
-            assert isinstance(pipe, connection.Connection)
-            if pipe.writable and not pipe.readable:
-                os.write(pipe.fileno(), b"\x7f\xff\xff\xff{")
+        for pipe in pipes_to_the_harness():
+            os.write(pipe.fileno(), b"\x7f\xff\xff\xff{")
         time.sleep(60)
 
 

@@ -14,6 +14,7 @@ from bench.score import within
 from bench.tasks import TASKS, find_task
 from methods.registry import create
 from simulator.arrays import load_arrays
+from tests.waiting import quiet
 
 pytestmark = pytest.mark.slow
 
@@ -24,10 +25,6 @@ ONLY_CLICKS = ("item-cf", "swing", "als", "bpr")
 TEXT = ("content-knn", "als-ridge", "als-knn")
 
 Records = Mapping[tuple[str, str], ResultRecord]
-
-
-def quiet(what: str, done: int, total: int) -> None:
-    del what, done, total
 
 
 @pytest.fixture(scope="module")

@@ -75,6 +75,8 @@ def test_the_help_names_every_layout() -> None:
         (["report", "/nowhere"], "/nowhere/records.jsonl: expected the records of a run"),
         (["run", "--seeds", "1,1", "--world", "tiny"], "seeds: expected distinct numbers"),
         (["run", "--world", "tiny", "--cell-seconds", "0"], "seconds: expected more than 0, got 0.0"),
+        (["run", "--world", "tiny", "--ray", "here"], "ray: expected local, auto or HOST:PORT, got 'here'"),
+        (["run", "--world", "tiny", "--ray", "127.0.0.1:1"], "ray: expected a cluster at 127.0.0.1:1, got none"),
         (["run", "--world", "tiny", "--cell-memory", "-1"], "memory_bytes: expected more than 0, got -1000000000.0"),
     ],
 )

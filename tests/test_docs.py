@@ -13,13 +13,10 @@ from bench.tasks import TASKS
 from methods.registry import METHODS
 from simulator.policy import CHANNELS
 from simulator.spec import WORLDS
+from tests.waiting import quiet
 
 README = Path(__file__).parents[1] / "README.md"
 WORLD_PAGE = README.parent / "docs" / "world.md"
-
-
-def quiet(what: str, done: int, total: int) -> None:
-    del what, done, total
 
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=lambda task: task.id)

@@ -16,12 +16,9 @@ from bench.stats import Interval
 from simulator.policy import FRESH
 from simulator.simulate import live
 from simulator.spec import find_world
+from tests.waiting import quiet
 
 SPEC = find_world("tiny:n_users=1500,days=12")
-
-
-def quiet(what: str, done: int, total: int) -> None:
-    del what, done, total
 
 
 def test_arms_differ_in_their_recommender_alone() -> None:

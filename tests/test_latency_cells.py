@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,23 +13,25 @@ from typer.testing import CliRunner
 
 from bench.cli import app
 from bench.latency import record as lines
-from bench.latency.child import BATCHES, Assignment
-from bench.latency.parent import Told, time_cell
+from bench.latency.child import BATCHES
+from bench.latency.parent import Cell, Told, time_cell
 from bench.latency.record import LatencyRecord
 from bench.latency.run import Place, Protocol, time_all
 from bench.latency.views import REPEAT, faults
 from bench.plan import Plan
+from bench.processes import Limits
 from bench.record import RecordError, append
+from bench.sandbox import version
 from simulator.arrays import load_arrays
+from tests import cheaters
+from tests.latency_methods import files_below
+from tests.waiting import quiet, wait_until
 
 ROOT = Path(__file__).parents[1]
 OWN = "tests.latency_methods"
+needs_landlock = pytest.mark.skipif(version() < 6, reason="the kernel has no Landlock, or an old one")
 TASK = "warm/next-note@v1"
 PROTOCOL = Protocol(queries=700, seconds=20.0)
-
-
-def quiet(what: str, done: int, total: int) -> None:
-    del what, done, total
 
 
 def plan(*methods: str) -> Plan:
@@ -148,22 +149,24 @@ def test_records_load_again_and_a_torn_one_is_left_out(records: dict[str, Latenc
         lines.load(path)
 
 
-def told_by(method: str, out: Path, limit_seconds: float) -> Told:
+def told_by(method: str, out: Path, limit_seconds: float = 120.0) -> Told:
     (dataset,) = (out / "datasets").iterdir()
     file = str(out / "latency" / "alone.npz")
-    job = Assignment(f"{OWN}:{method}", str(dataset), TASK, 1, 2, queries=50, seconds=1.0, file=file)
-    return time_cell(job, core=min(os.sched_getaffinity(0)), limit_seconds=limit_seconds, tell=lambda done, total: None)
+    core, limits = min(os.sched_getaffinity(0)), Limits(limit_seconds, memory_bytes=8e8)
+    name = method if ":" in method else f"{OWN}:{method}"
+    cell = Cell(name, TASK, str(dataset), 1, 2, 50, 1.0, core, limits, (str(out),), Path(file))
+    return time_cell(cell, tell=lambda done, total: None)
 
 
 @pytest.mark.usefixtures("records")
 def test_the_process_has_one_core_and_one_thread(out: Path) -> None:
     core = min(os.sched_getaffinity(0))
-    assert told_by("SaysWhereItIs", out, 120.0).error == f"RuntimeError: cores [{core}], threads [1]"
+    assert told_by("SaysWhereItIs", out).error == f"RuntimeError: cores [{core}], threads [1]"
 
 
 @pytest.mark.usefixtures("records")
 def test_a_method_that_dies_is_told_of_with_its_last_words(out: Path) -> None:
-    assert told_by("Dies", out, 120.0).error == "the process ended with exit code 7 and no answer: out of luck"
+    assert told_by("Dies", out).error == "the process ended with exit code 7 and no answer: out of luck"
 
 
 @pytest.mark.usefixtures("records")
@@ -172,25 +175,61 @@ def test_a_method_that_hangs_is_given_up(out: Path) -> None:
 
 
 @pytest.mark.usefixtures("records")
+@pytest.mark.parametrize(
+    ("method", "why"),
+    [
+        ("Eats", "MemoryError: "),
+        ("EatsInChildren", "expected at most 800 MB, got "),
+        ("Talks", "answer: expected one of the harness, got 1 validation error for _Words metrics"),
+        ("TalksNonsense", "answer: expected one of the harness, got 1 validation error for _Words Invalid JSON"),
+        ("NeverEndsALine", "answer: expected one of the harness, got a line of more than 1048576 bytes"),
+        ("MarksTime", "answer: expected one of the harness, got begins twice"),
+        ("LinksItsArrays", "arrays.npz: expected the arrays, got [Errno 40] Too many levels of symbolic links"),
+        ("SaysItIsDone", "answer: expected one of the harness, got 'ends'"),
+    ],
+)
+def test_a_method_that_eats_or_talks_in_the_harness_s_place_is_told_of(method: str, why: str, out: Path) -> None:
+    told = told_by(method, out)
+    assert (told.result, told.spent_ns) == (None, 0)
+    assert why in str(told.error)
+
+
+@needs_landlock
+@pytest.mark.usefixtures("records")
+@pytest.mark.parametrize("cheater", ["Snoops", "Foresees", "ReadsFiles", "Writes"])
+def test_truth_future_and_files_are_out_of_reach(cheater: str, out: Path) -> None:
+    told = told_by(cheater, out)
+    assert told.confined
+    assert "FoundError: found []" in str(told.error)
+
+
+@pytest.mark.usefixtures("records")
+def test_what_looks_around_would_find_what_is_there(out: Path) -> None:
+    assert set(cheaters.readable(list(files_below(out)))) == {str(path) for path in files_below(out)} != set()
+
+
+@needs_landlock
+def test_a_record_says_that_its_method_was_confined(records: dict[str, LatencyRecord]) -> None:
+    assert all(record.confined for name, record in records.items() if name != "Raises")
+
+
+@pytest.mark.usefixtures("records")
 @pytest.mark.parametrize("later", [0.0, 1.0], ids=["at once", "later"])
 def test_the_process_ends_with_its_parent(out: Path, later: float) -> None:
     call = f"from tests.test_latency_cells import Path, told_by; told_by('Hangs', Path({str(out)!r}), 99.0)"
     parent = subprocess.Popen([sys.executable, "-c", call], cwd=ROOT)
-    children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children")
-    wait_until(lambda: children.read_text().strip() != "")
-    child = Path("/proc") / children.read_text().split()[0]
+    wait_until(lambda: timed_by(parent.pid) != [])
+    (child,) = timed_by(parent.pid)
     time.sleep(later)  # the moment of the kill is the point of this test
     parent.kill()
     parent.wait()
     wait_until(lambda: not child.exists() or "State:\tZ" in (child / "status").read_text())
 
 
-def wait_until(happened: Callable[[], bool]) -> None:
-    """Look again until something has happened, for a minute at most."""
-    deadline = time.monotonic() + 60
-    while not happened():
-        assert time.monotonic() < deadline, "expected it within a minute"
-        time.sleep(0.02)
+def timed_by(pid: int) -> list[Path]:
+    """Return the processes that a parent has started to be timed."""
+    children = [Path("/proc") / child for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return [child for child in children if b"bench.latency" in (child / "cmdline").read_bytes()]
 
 
 def test_a_protocol_that_cannot_be_kept_is_refused() -> None:

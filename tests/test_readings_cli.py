@@ -4,21 +4,14 @@ import json
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from bench.cli import app
 from bench.readings import Readings, readings
 from bench.readings.terminal import number, render
 from bench.report.terminal import console
 from simulator.dataset import write
 from simulator.schema import DAY_SECONDS
 from tests.readings_examples import a_dense_run, read_whole
-
-
-def coldrecall(*words: str | int | Path) -> str:
-    result = CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    return result.output
+from tests.test_cli import coldrecall
 
 
 @pytest.fixture(scope="module")

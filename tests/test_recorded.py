@@ -7,14 +7,11 @@ import pytest
 
 from bench.plan import Plan
 from bench.run import run
+from tests.waiting import quiet
 
 pytestmark = pytest.mark.slow
 
 Mean = Callable[[str, str, str], float]  # (task, method, metric)
-
-
-def quiet(what: str, done: int, total: int) -> None:
-    del what, done, total
 
 
 @pytest.fixture(scope="module")

@@ -17,13 +17,10 @@ from bench.plan import Plan
 from bench.record import ResultRecord, load
 from bench.run import run
 from simulator.arrays import load_arrays
+from tests.waiting import quiet
 
 ROOT = Path(__file__).parents[1]
 BAD = "tests.bad_methods"
-
-
-def quiet(what: str, done: int, total: int) -> None:
-    del what, done, total
 
 
 def tiny(methods: tuple[str, ...], tasks: tuple[str, ...] = ("warm/next-note@v1",)) -> Plan:

@@ -18,7 +18,8 @@ from bench.record import ResultRecord, load
 from bench.run import run
 from bench.sandbox import version
 from bench.tasks import find_task
-from tests.test_run import ROOT, quiet, stripped, tiny
+from tests.test_run import ROOT, stripped, tiny
+from tests.waiting import quiet
 
 needs_landlock = pytest.mark.skipif(version() < 6, reason="the kernel has no Landlock, or an old one")
 CHEATERS = "tests.cheaters"

@@ -83,3 +83,17 @@ def test_what_is_hidden_is_cut_out_of_what_is_allowed(tmp_path: Path) -> None:
     assert found == {tmp_path / "a" / "b" / "file", tmp_path / "a" / "c", tmp_path / "d"}
     assert set(_without(tmp_path / "d", hidden)) == {tmp_path / "d"}
     assert set(_without(hidden[0] / "deeper", hidden)) == set()
+
+
+@needs_landlock
+def test_a_process_with_another_thread_is_not_taken_for_confined() -> None:
+    probe = """
+import threading
+from bench.sandbox import Allowed, confine
+stop = threading.Event()
+threading.Thread(target=stop.wait, daemon=True).start()
+confine(Allowed((), ()))
+"""
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", probe], env=environment, capture_output=True, text=True, check=False)
+    assert done.stderr.splitlines()[-1] == "RuntimeError: confine: expected a process of one thread, got 2"

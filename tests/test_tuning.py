@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 import pytest
 
+from bench import tuning
+from bench.measure import recommend_all
+from bench.processes import Limits
+from bench.sandbox import version
+from bench.score import check_and_score
 from bench.split import last_event_of_each_user
 from bench.task import WORLD, LeaveOneOut, Recorded, Snapshot, Task
 from bench.tasks import TASKS, find_task
-from bench.tuning import BUDGET, Bench, Place, load, open_bench, tune
+from bench.trials import trials
+from bench.tuning import BUDGET, Allowance, Bench, Place, load, open_bench, tune
 from bench.validation import HELD_SHARE, validation
 from methods import registry
-from methods.base import Budget, Capabilities
-from methods.popular import Popular, PopularConfig
+from methods.base import Budget, Method
 from methods.trials import drawn
-from simulator.schema import DAY_SECONDS, Kind, Observation
+from simulator.luck import generator
+from simulator.schema import DAY_SECONDS, Observation
 from tests import checkerboard as board
+from tests.tuning_methods import TRIALS, Points
+from tests.waiting import quiet
 
 WHOLE = board.checkerboard()
 TASK = Task("board/u2n@v1", "a checkerboard", "user", "note", source="board", ks=(5, 10), primary="recall@10")
-
-
-def quiet(what: str, done: int, total: int) -> None:
-    del what, done, total
 
 
 def pairs(seen: Observation) -> set[tuple[int, int, int]]:
@@ -115,78 +118,116 @@ def test_every_method_has_as_many_trials_all_different(method: str) -> None:
     assert len(set(configs)) == len(configs) == BUDGET
 
 
-@dataclass(frozen=True)
-class Points:
-    """A space to draw from."""
-
-    a: int = 1
-    b: float = 0.5
-
-
 def test_drawn_trials_start_at_the_base_and_are_distinct_points_of_the_space() -> None:
     space = {"a": (1, 2, 3), "b": (0.5, 0.1)}
-    trials = drawn(Points(), space, 5, rng=np.random.default_rng(0))
-    assert trials == drawn(Points(), space, 5, rng=np.random.default_rng(0))
-    assert trials["base"] == Points()
-    assert len(set(trials.values())) == 5
-    assert all(config.a in space["a"] and config.b in space["b"] for config in trials.values())
-    assert all(name in ("base", f"a={c.a},b={c.b}") for name, c in trials.items())
+    found = drawn(Points(), space, 5, rng=np.random.default_rng(0))
+    assert found == drawn(Points(), space, 5, rng=np.random.default_rng(0))
+    assert found["base"] == Points()
+    assert len(set(found.values())) == 5
+    assert all(config.a in space["a"] and config.b in space["b"] for config in found.values())
+    assert all(name in ("base", f"a={c.a},b={c.b}") for name, c in found.items())
     with pytest.raises(ValueError, match="space: expected more than 6 points, got 6"):
         drawn(Points(), space, 6, rng=np.random.default_rng(0))
 
 
-class Broken:
-    """Fails to fit."""
-
-    capabilities: ClassVar[Capabilities] = Capabilities(frozenset({("user", "note")}), cold_targets=False)
-
-    def __init__(self, config: Points = Points()) -> None:
-        self.config = config
-
-    def fit(self, seen: Observation, *, target: Kind, rng: np.random.Generator, budget: Budget) -> None:
-        """Refuse."""
-        raise RuntimeError(f"no fit with a = {self.config.a}")
+needs_landlock = pytest.mark.skipif(version() < 6, reason="the kernel has no Landlock, or an old one")
+OWN = "tests.tuning_methods"
+ALLOWED = Allowance(limits=Limits(seconds=60, memory_bytes=8e8))
 
 
-WINDOWS = {f"{days} days": PopularConfig(window_days=days) for days in (0.5, 1.0, 2.0, 4.0, 5.0)}
-POINTS = {str(a): Points(a=a) for a in range(BUDGET)}
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    return Place(tmp_path_factory.mktemp("tuning"), "tiny", 5, None)
 
 
-@pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    monkeypatch.setitem(registry.TRIALS, "popular", "tests.test_tuning:WINDOWS")
-    monkeypatch.setitem(registry.METHODS, "broken", "tests.test_tuning:Broken")
-    monkeypatch.setitem(registry.TRIALS, "broken", "tests.test_tuning:POINTS")
-    tables = {"tests.test_tuning:WINDOWS": WINDOWS, "tests.test_tuning:POINTS": POINTS}
-    tables |= {"tests.test_tuning:Broken": Broken, "methods.popular:Popular": Popular}
-    monkeypatch.setattr(registry, "_load", lambda place: tables[place])
-    task = replace(TASK, source=WORLD, split=Snapshot(fit_days=1.0))
-    case, exam = validation(task, WHOLE, key=1)
-    return Bench(task, "board", "f", case, exam, 1)
+@pytest.fixture(scope="module")
+def bench(place: Place) -> Bench:
+    return open_bench(find_task("author-cold/u2a/j5@v1"), place, seed=1, tell=quiet)
+
+
+def plainly(method: Method, bench: Bench, name: str) -> float:
+    """Fit, index and ask in this process, and score: what a trial is worth."""
+    rng = generator(bench.seed, f"tune/{name}/{bench.task.target}")
+    method.fit(bench.case.cut.fit, target=bench.task.target, rng=rng, budget=Budget())
+    method.index(bench.case.cut.index)
+    assert bench.case.cold_only is not None
+    k = max(bench.task.ks)
+    one, two = (recommend_all(method, requests, k=k)[0] for requests in (bench.case.requests, bench.case.cold_only))
+    return float(np.nanmean(check_and_score(bench.task, bench.exam, one, two, None)[bench.task.primary]))
 
 
 def test_each_trial_is_logged_once_with_config_metric_and_commit(bench: Bench, tmp_path: Path) -> None:
-    log = tmp_path / "log.jsonl"
-    found = tune("popular", bench, log, budget=Budget(), tell=quiet)
+    log, name = tmp_path / "log.jsonl", f"{OWN}:Windows"
+    found = tune(name, bench, log, allowed=ALLOWED, tell=quiet)
     assert [t.value for t in found] == sorted((t.value for t in found if t.value is not None), reverse=True)
     lines = log.read_text()
-    assert {t.trial for t in load(log)} == set(WINDOWS)
-    assert all(t.config["window_days"] == WINDOWS[t.trial].window_days and t.commit for t in load(log))
-    assert all(t.metric == "recall@10" and t.metrics["recall@10"].mean == t.value for t in load(log))
-    assert tune("popular", bench, log, budget=Budget(), tell=quiet) == found
+    assert {t.trial for t in load(log)} == set(TRIALS)
+    assert all(t.config["a"] == TRIALS[t.trial].a and t.commit for t in load(log))
+    assert all(t.metrics[bench.task.primary].mean == t.value for t in load(log))
+    assert tune(name, bench, log, allowed=ALLOWED, tell=quiet) == found
     assert log.read_text() == lines
 
 
-def test_a_failing_trial_is_a_line_that_says_so_and_is_tried_again(bench: Bench, tmp_path: Path) -> None:
-    log = tmp_path / "log.jsonl"
-    found = tune("broken", bench, log, budget=Budget(), tell=quiet)
-    assert {t.error for t in found} == {f"RuntimeError: no fit with a = {a}" for a in range(BUDGET)}
-    tune("broken", bench, log, budget=Budget(), tell=quiet)
-    assert len(load(log)) == 2 * BUDGET
+def test_a_trial_in_a_process_of_its_own_is_worth_what_it_is_in_ours(bench: Bench, tmp_path: Path) -> None:
+    for name in (f"{OWN}:Windows", f"{OWN}:Lucky"):
+        for trial in tune(name, bench, tmp_path / "log.jsonl", allowed=ALLOWED, tell=quiet):
+            assert trial.value == plainly(trials(name)[trial.trial], bench, name)
 
 
-def test_the_bench_of_a_world_is_made_once(tmp_path: Path) -> None:
-    place = Place(tmp_path, "tiny", 5, None)
+@pytest.mark.parametrize(
+    ("method", "errors"),
+    [
+        (
+            "Fails",
+            (
+                "RuntimeError: no fit with a = 0",
+                "the process was ended by SIGSEGV",
+                "MemoryError: ",
+                "ValidationError: 1 validation error for Answer",
+                "expected an answer within 5 s, got none",
+            ),
+        ),
+        pytest.param("Cheats", (*["FoundError: found [] "] * 4, "ValueError: lists: expected 2"), marks=needs_landlock),
+    ],
+)
+def test_a_trial_that_fails_or_cheats_is_a_line_that_says_so(
+    method: str, errors: tuple[str, ...], bench: Bench, tmp_path: Path
+) -> None:
+    short = Allowance(limits=Limits(seconds=5, memory_bytes=8e8))
+    found = {
+        trial.trial: trial for trial in tune(f"{OWN}:{method}", bench, tmp_path / "log", allowed=short, tell=quiet)
+    }
+    for name, error in zip(TRIALS, errors, strict=True):
+        assert str(found[name].error).startswith(error)
+        assert found[name].value is None
+
+
+def test_a_failed_trial_is_tried_again(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = []
+
+    def outcome(method: str, trial: str, bench: Bench, allowed: Allowance) -> dict[str, object]:
+        tried.append(trial)
+        return {"error": "no luck", "value": None} if len(tried) == 2 else {"value": 0.5}
+
+    monkeypatch.setattr(tuning, "_outcome", outcome)
+    for _ in range(3):
+        tune(f"{OWN}:Windows", bench, tmp_path / "log.jsonl", allowed=ALLOWED, tell=quiet)
+    assert tried == [*TRIALS, "a=1"]
+    assert len(load(tmp_path / "log.jsonl")) == BUDGET + 1
+
+
+def test_a_class_without_trials_beside_it_is_refused(bench: Bench, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"method: expected a table TRIALS of configs in tests\.bad_methods, got None"):
+        tune("tests.bad_methods:Good", bench, tmp_path / "log.jsonl", allowed=ALLOWED, tell=quiet)
+
+
+def test_kept_logs_load() -> None:
+    logs = list((Path(__file__).parents[1] / "docs" / "tuning").glob("*.jsonl"))
+    assert logs
+    assert all(load(log) for log in logs)
+
+
+def test_the_bench_of_a_world_is_made_once(place: Place) -> None:
     one, again = (open_bench(find_task("warm/next-note@v1"), place, seed=1, tell=quiet) for _ in range(2))
     assert one.source == "tiny:5"
     assert one.fingerprint == again.fingerprint

@@ -1,7 +1,8 @@
 """What runs in the pinned process: fit, index, answer under the clock, answer in batches, refresh; report by file.
 
 The order matters: the timed requests are the first that the method is ever asked, so that nothing it remembers of them
-helps. The truth is not here; the parent compares the answers with what was scored.
+helps. The truth is not here, nor anything later than the task shows: views are handed out by another process, and what
+else may be reached is given up before the method is loaded. The parent compares the answers with what was scored.
 """
 
 from __future__ import annotations
@@ -11,84 +12,98 @@ import gc
 import json
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from multiprocessing import connection
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.case import Case, Opener
+from bench.confined import hide
+from bench.handout import Questions, View, ask
 from bench.latency.blocks import PAIRS, Turns, take_turns
 from bench.latency.clock import Trace, WarmUp, overhead_ns, trace, warm_up
 from bench.latency.memory import pickled_bytes, resident_bytes
 from bench.measure import Clock, Stopwatch, recommend_all
 from bench.split import as_of
+from bench.task import Task
 from bench.tasks import find_task
+from bench.worker import limit_memory
 from methods.base import Budget, Method
 from methods.registry import create
 from methods.retrieval import IndexConfig, build, search
 from simulator.arrays import save_arrays
-from simulator.dataset import read
 from simulator.luck import generator
-from simulator.schema import DAY_SECONDS, Observation, SchemaError, Slates
+from simulator.schema import DAY_SECONDS, Kind, Observation, Requests, SchemaError, Slates
 
 BATCHES = (1, 32, 256)
 FEATURES = 64  # of the baseline's vectors
 _CHECKED, _MOST_BASELINE, _REPEATED = 0.05, 100, 200
 
 
+ARRAYS = "arrays.npz"  # in the scratch folder
+
+
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """One cell to time, and how long. The keys are hashes and tell no world's seed."""
+    """One cell to time, and how long. The keys are hashes and tell no world's seed; `scratch` is an empty folder."""
 
     method: str
-    dataset: str
     task: str
-    case_key: int
+    order_key: int
     method_key: int
     queries: int
     seconds: float
-    file: str
+    memory_bytes: float
+    scratch: str
+    hidden: Sequence[str]
 
 
-def work(pipe: int) -> None:
-    """Read an assignment from standard input, do it, and say how it went on the pipe."""
+def work(pipe: int, desk: int) -> None:
+    """Read an assignment from standard input, do it with what the desk hands out, and say on the pipe how it went."""
     job = Assignment(**json.loads(sys.stdin.readline()))
-    with os.fdopen(pipe, "w", buffering=1) as out:
+    with os.fdopen(pipe, "w", buffering=1) as out, connection.Connection(desk) as given:
 
         def tell(**words: object) -> None:
             out.write(json.dumps(words) + "\n")
 
+        tell(confined=hide(Path(job.scratch), job.method, hidden=[Path(path) for path in job.hidden]))
+        limit_memory(job.memory_bytes)
         try:
-            tell(result=_Cell.open(job).measure(tell))
+            tell(result=_Cell.open(job, given).measure(tell))
         except (Exception, SystemExit) as error:  # whatever a method raises is its result
-            tell(error=f"{type(error).__name__}: {error}")
+            tell(error=f"{type(error).__name__}: {error}"[:2_000])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Cell:
-    """A method, fitted and indexed on a case."""
+    """A method, fitted and indexed on the present, and what it is to be asked."""
 
     job: Assignment
-    case: Case
+    task: Task
+    requests: Requests
+    present: Observation
     fitted: Method
     method: Method
     readings: dict[str, Any]
 
     @classmethod
-    def open(cls, job: Assignment) -> _Cell:
-        whole, task = read(Path(job.dataset)).observation, find_task(job.task)
-        case = Opener(whole, key=job.case_key).open(task)
+    def open(cls, job: Assignment, desk: connection.Connection) -> _Cell:
+        task, past = find_task(job.task), ask(desk, 0, "nothing")
+        assert isinstance(past, View)
         fitted, start_bytes = create(job.method), resident_bytes()
         rng = generator(job.method_key, f"fit/{job.method}/{task.target}")
         with Stopwatch() as fit:
-            fitted.fit(case.cut.fit, target=task.target, rng=rng, budget=Budget())
-        method = copy.deepcopy(fitted)
+            fitted.fit(past.seen, target=task.target, rng=rng, budget=Budget())
+        del past
+        method, now = copy.deepcopy(fitted), ask(desk, 0, "fit")
+        assert isinstance(now, View)
         before = dict(vars(method))
         with Stopwatch() as index:
-            method.index(case.cut.index)
+            method.index(now.seen)
         made = {name: value for name, value in vars(method).items() if before.get(name) is not value}
         readings = {
             **_clocks("fit", fit.read),
@@ -96,26 +111,28 @@ class _Cell:
             "start_bytes": start_bytes,
             "index_bytes": pickled_bytes(made),
         }
-        return cls(job, case, fitted, method, readings)
+        asked = ask(desk, 0, "index")
+        assert isinstance(asked, Questions)
+        return cls(job, task, asked.requests, now.seen, fitted, method, readings)
 
     @property
     def k(self) -> int:
-        return max(self.case.task.ks)
+        return max(self.task.ks)
 
     def measure(self, tell: Any) -> dict[str, Any]:
         """Time everything, write the arrays, and return the numbers."""
-        rng = generator(self.job.case_key, "latency")
-        n, n_candidates = len(self.case.requests), len(self.case.requests.candidates_C)
-        singles = [self.case.requests.between(i, i + 1) for i in range(n)]
+        rng = generator(self.job.order_key, "latency")
+        n, n_candidates = len(self.requests), len(self.requests.candidates_C)
+        singles = [self.requests.between(i, i + 1) for i in range(n)]
         order_Q = rng.permutation(n)
 
-        def ask(request: int) -> Slates:
+        def answer(request: int) -> Slates:
             return self.method.recommend(singles[request], k=self.k)
 
         gc.collect()
         gc.freeze()
         # A tenth of the requests warms up, the others stay new to the method.
-        warm = warm_up(ask, order_Q[: max(1, n // 10)].tolist(), seconds=self.job.seconds)
+        warm = warm_up(answer, order_Q[: max(1, n // 10)].tolist(), seconds=self.job.seconds)
         peak_bytes = resident_bytes(peak=True)
         order = self._order(order_Q, warm, rng)
         baseline = _baseline(n_candidates, self.k, rng)
@@ -124,12 +141,12 @@ class _Cell:
         kept = _Kept(order, self.k, rng.random(len(order)) < max(_CHECKED, min(1, 20 / len(order))))
         _mark(tell, "begins")
         turns = take_turns(
-            (ask, baseline), (order, baseline_order), keep=kept, tell=lambda done: tell(done=done, total=PAIRS)
+            (answer, baseline), (order, baseline_order), keep=kept, tell=lambda done: tell(done=done, total=PAIRS)
         )
         _mark(tell, "ends")
-        again = trace(ask, order[:_REPEATED])
+        again = trace(answer, order[:_REPEATED])
         throughput, ids_QK = self._throughput(warm)
-        save_arrays(Path(self.job.file), _arrays(turns, warm, again, kept, ids_QK), compress=True)
+        save_arrays(Path(self.job.scratch) / ARRAYS, _arrays(turns, warm, again, kept, ids_QK), compress=True)
         return {
             **self.readings,
             **self._refresh(),
@@ -137,8 +154,6 @@ class _Cell:
             "throughput": throughput,
             "warm": warm.stable,
             "overhead_ns": overhead_ns(),
-            "pressure": pressure(),
-            "load_average": os.getloadavg()[0],
             "baseline": f"FAISS {version('faiss-cpu')} flat, {n_candidates} x {FEATURES}, k {self.k}",
         }
 
@@ -156,31 +171,31 @@ class _Cell:
         """Ask in batches, the scored way last; return rates, and the lists of all requests."""
         rates, most = {}, int(self.job.seconds * 1e9 / max(warm.median_ns, 1.0))
         for size in BATCHES:
-            n = min(len(self.case.requests), max(BATCHES), max(size, most))
-            requests = self.case.requests.between(0, n)
+            n = min(len(self.requests), max(BATCHES), max(size, most))
+            requests = self.requests.between(0, n)
             batches = [requests.between(first, min(first + size, n)) for first in range(0, n, size)]
             with Stopwatch() as watch:
                 for batch in batches:
                     self.method.recommend(batch, k=self.k)
             per_second, per_cpu_second = (n / max(x, 1e-9) for x in (watch.read.wall, watch.read.cpu))
             rates[str(size)] = {"per_second": per_second, "per_cpu_second": per_cpu_second, "n": n}
-        ids_QK, _ = recommend_all(self.method, self.case.requests, k=self.k)
+        ids_QK, _ = recommend_all(self.method, self.requests, k=self.k)
         return rates, ids_QK
 
     def _refresh(self) -> dict[str, Any]:
         """Index the state of a day before, then time the present; see which of that day's targets are found."""
-        method, present = copy.deepcopy(self.fitted), self.case.cut.index
+        method, present = copy.deepcopy(self.fitted), self.present
         method.index(as_of(present, present.now - DAY_SECONDS))
         with Stopwatch() as refresh:
             method.index(present)
-        with Stopwatch() as answer:
-            method.recommend(self.case.requests.between(0, 1), k=self.k)
-        fresh = np.intersect1d(_fresh_ids(present, self.case), self.case.requests.candidates_C)
-        ids_QK, _ = recommend_all(method, self.case.requests, k=self.k)
+        with Stopwatch() as first:
+            method.recommend(self.requests.between(0, 1), k=self.k)
+        fresh = np.intersect1d(_fresh_ids(present, self.task.target), self.requests.candidates_C)
+        ids_QK, _ = recommend_all(method, self.requests, k=self.k)
         reached = np.intersect1d(fresh, ids_QK)
         return {
             "refresh_seconds": refresh.read.wall,
-            "staleness_seconds": refresh.read.wall + answer.read.wall if len(reached) else None,
+            "staleness_seconds": refresh.read.wall + first.read.wall if len(reached) else None,
             "n_fresh": len(fresh),
             "n_fresh_reached": len(reached),
         }
@@ -221,23 +236,14 @@ def _baseline(n_targets: int, k: int, rng: np.random.Generator) -> Any:
     return lambda request: search(index, queries_QF[request % _MOST_BASELINE][None], k=k)
 
 
-def _fresh_ids(present: Observation, case: Case) -> NDArray[np.int32]:
+def _fresh_ids(present: Observation, target: Kind) -> NDArray[np.int32]:
     catalog = present.catalog
     arrived_T = {
         "note": catalog.notes.born_time_N,
         "author": catalog.authors.joined_time_A,
         "user": catalog.users.joined_time_U,
-    }[case.task.target]
+    }[target]
     return np.flatnonzero(arrived_T >= present.now - DAY_SECONDS).astype(np.int32)
-
-
-def pressure() -> float | None:
-    """Return the share of the last ten seconds in which something waited for a CPU, where the kernel says."""
-    try:
-        words = Path("/proc/pressure/cpu").read_text().split()
-    except OSError:
-        return None
-    return float(words[1].removeprefix("avg10=")) / 100
 
 
 def _arrays(

@@ -9,10 +9,11 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bench.latency.run import Place, Protocol, time_all
+from bench.latency.run import LIMITS, Place, Protocol, time_all
 from bench.latency.table import render
 from bench.naming import numbers_of, words_of
 from bench.plan import DEFAULT_METHODS, TRUTHS, Plan
+from bench.processes import Limits
 from bench.progress import telling
 from bench.report.terminal import console as table_console
 from bench.tasks import TASKS
@@ -28,7 +29,8 @@ def latency(  # noqa: PLR0913 - one argument an option
     methods: Annotated[str, typer.Option(help="Comma-separated names or package.module:Class.")] = "default",
     queries: Annotated[int, typer.Option(min=1, help="Timed queries a cell; below 662 there is no p99.")] = 10_000,
     seconds: Annotated[float, typer.Option(help="Timing ends here if it is before that.")] = 60.0,
-    limit: Annotated[float, typer.Option(help="Seconds after which a cell is given up, fit and all.")] = 1_800.0,
+    limit: Annotated[float, typer.Option(help="Seconds after which a cell is given up, fit and all.")] = LIMITS.seconds,
+    cell_memory: Annotated[float, typer.Option(help="Gigabytes that a method may hold.")] = LIMITS.memory_bytes / 1e9,
     core: Annotated[int | None, typer.Option(help="To pin to, by default the last.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the run, by default runs/WORLD.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes for what is not scored yet.")] = os.cpu_count() or 1,
@@ -39,7 +41,8 @@ def latency(  # noqa: PLR0913 - one argument an option
     if methods != "default":
         chosen = tuple(dict.fromkeys(words_of(methods)))
     ids = tuple(word if word in TASKS else f"{word}@v1" for word in words_of(tasks))
-    protocol = Protocol(queries, seconds, limit, *(() if core is None else (core,)))
+    limits = Limits(limit, cell_memory * 1e9)
+    protocol = Protocol(queries, seconds, limits, *(() if core is None else (core,)))
     plan = Plan(world, numbers_of("seeds", seeds), ids, chosen, chosen[0])
     with telling(_err) as tell:
         records = time_all(plan, Place(out or Path("runs") / world, data, workers), protocol, tell=tell)

@@ -143,7 +143,10 @@ class Measures(_Frozen):
 
 
 class LatencyRecord(_Frozen):
-    """The evidence of one cell. `cell` is the key of its quality record, `key` adds how it was timed."""
+    """The evidence of one cell. `cell` is the key of its quality record, `key` adds how it was timed.
+
+    `confined` says whether the kernel kept the method from all files but code.
+    """
 
     schema_version: Literal[1] = 1
     key: str
@@ -160,6 +163,7 @@ class LatencyRecord(_Frozen):
     error: str | None = None
     measures: Measures | None = None
     raw: str | None = None
+    confined: bool = False
     machine: Machine
 
 

@@ -7,6 +7,7 @@ import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +16,13 @@ from bench.exam import load as load_exam
 from bench.folder import RunFolder, locked
 from bench.hashes import code_hash
 from bench.latency import record as lines
-from bench.latency.child import Assignment
-from bench.latency.parent import Told, time_cell
-from bench.latency.record import LatencyRecord
+from bench.latency.parent import Cell, Told, time_cell
+from bench.latency.record import LatencyRecord, Measures
 from bench.latency.views import checks, measures_of, refusal, same_values
 from bench.machine import commit_of, describe_machine
 from bench.plan import TRUTHS, Plan
 from bench.prepare import exam_path
+from bench.processes import Limits
 from bench.progress import Tell
 from bench.record import Machine, ResultRecord, append, repair
 from bench.run import case_key_of, method_key_of, run, source_of
@@ -32,6 +33,8 @@ from simulator.luck import generator
 
 # What decides what is timed, and how.
 LATENCY_CODE = tuple(f"bench.latency.{name}" for name in ("blocks", "child", "clock", "load", "quantiles", "views"))
+
+LIMITS = Limits(seconds=1_800.0, memory_bytes=16e9)  # of a whole cell, fit and all
 
 
 def _last_core() -> int:
@@ -44,11 +47,11 @@ class Protocol:
 
     queries: int = 10_000
     seconds: float = 60.0
-    limit_seconds: float = 1_800.0  # of the whole cell, fit and all
+    limits: Limits = LIMITS
     core: int = field(default_factory=_last_core)
 
     def __post_init__(self) -> None:
-        for name in ("queries", "seconds", "limit_seconds"):
+        for name in ("queries", "seconds"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name}: expected more than 0, got {getattr(self, name)}")
         if self.core not in os.sched_getaffinity(0):
@@ -108,55 +111,56 @@ class _Timer:
             return self._record(cell, status="failed", error=f"not timed, for it has no score: {cell.error}")
         key, task = self.key(cell), find_task(cell.task)
         file = f"latency/{key}.npz"
-        source = source_of(self.plan, RunFolder(self.place.out), self.place.data, task.source, cell.seed)
-        job = Assignment(
+        folder, out = RunFolder(self.place.out), self.place.out
+        source = source_of(self.plan, folder, self.place.data, task.source, cell.seed)
+        timed = Cell(
             method=cell.method,
-            dataset=source.folder,
             task=cell.task,
+            dataset=source.folder,
             case_key=case_key_of(source),
             method_key=method_key_of(cell.seed),
             queries=self.protocol.queries,
             seconds=self.protocol.seconds,
-            file=str(self.place.out / file),
-        )
-        told = time_cell(
-            job,
             core=self.protocol.core,
-            limit_seconds=self.protocol.limit_seconds,
-            tell=lambda done, total: tell(f"{cell.method} {cell.task}", done, total),
+            limits=self.protocol.limits,
+            hidden=tuple(str(path.resolve()) for path in (out, self.place.data) if path is not None),
+            file=out / file,
         )
-        exam = exam_path(str(RunFolder(self.place.out).exams), source.name, cell.task)
+        told = time_cell(timed, tell=lambda done, total: tell(f"{cell.method} {cell.task}", done, total))
+        exam = exam_path(str(folder.exams), source.name, cell.task)
         return self._judge(cell, told, file, exam)
 
     def _judge(self, cell: ResultRecord, told: Told, file: str, exam: Path) -> LatencyRecord:
         """Compare the answers with the score, and sum up; what cannot be believed has no numbers."""
         if told.error is not None or told.result is None:
-            return self._record(cell, status="failed", error=told.error or "no answer")
-        arrays, task = load_arrays(self.place.out / file), find_task(cell.task)
+            return self._record(cell, status="failed", error=told.error or "no answer", confined=told.confined)
         try:
-            values = check_and_score(task, load_exam(exam), arrays["ids_QK"], None, None)
-        except ValueError as error:
-            return self._record(cell, status="failed", error=f"{type(error).__name__}: {error}")
+            measures = self._believed(cell, told.result, told.spent_ns, load_arrays(self.place.out / file), exam)
+        except Exception as error:  # what a stranger's process sends may be anything
+            why = " ".join(str(error).split())[:1_000]
+            return self._record(cell, status="failed", error=f"{type(error).__name__}: {why}", confined=told.confined)
+        return self._record(cell, status="ok", measures=measures, raw=file, confined=told.confined)
+
+    def _believed(
+        self, cell: ResultRecord, result: dict[str, Any], spent_ns: int, arrays: dict[str, NDArray[Any]], exam: Path
+    ) -> Measures:
+        """Return what was measured; raise ValueError where the answers or the clock are not those they should be."""
+        task = find_task(cell.task)
+        values = check_and_score(task, load_exam(exam), arrays["ids_QK"], None, None)
         if task.primary not in values:
-            return self._record(cell, status="failed", error=f"{task.id}: expected a task that is scored by its lists")
+            raise ValueError(f"{task.id}: expected a task that is scored by its lists")
         found = checks(
             arrays,
             ks=task.ks,
             as_recorded=same_values(values[task.primary], self._recorded(cell)[task.primary]),
-            spent_ns=told.spent_ns,
-            overhead_ns=told.result["overhead_ns"],
+            spent_ns=spent_ns,
+            overhead_ns=result["overhead_ns"],
         )
         refused = refusal(found)
         if refused is not None:
-            return self._record(cell, status="failed", error=refused)
-        measures = measures_of(
-            arrays,
-            told.result,
-            found,
-            core=self.protocol.core,
-            rng=generator(cell.seed, "latency/replay"),
-        )
-        return self._record(cell, status="ok", measures=measures, raw=file)
+            raise ValueError(refused)
+        rng = generator(cell.seed, "latency/replay")
+        return measures_of(arrays, result, found, core=self.protocol.core, rng=rng)
 
     def _recorded(self, cell: ResultRecord) -> dict[str, NDArray[np.float32]]:
         assert cell.values is not None, "a scored cell has values"

@@ -1,4 +1,4 @@
-"""Pages that need nothing but themselves: style, script and plotly inside, the same for report and card."""
+"""Pages that need nothing but themselves: layout, style, script and plotly are the same for report and card."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _HERE = Path(__file__).parent
 
 
 def fill(template: Path, **content: Any) -> str:
-    """Return a template with its content, and with `css`, `script` and `plotly`."""
+    """Return a template, which may extend `layout.html`, with its content, and with `css`, `script` and `plotly`."""
     environment = Environment(
-        loader=FileSystemLoader(template.parent),
+        loader=FileSystemLoader([template.parent, _HERE]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
