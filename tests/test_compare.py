@@ -180,6 +180,20 @@ def test_other_requests_do_not_compare(two: tuple[Path, Path], tmp_path: Path) -
     assert why_not(table) == [(said, (1, 2, 3))]
 
 
+def test_as_many_requests_of_which_fewer_are_defined_do_not_compare(two: tuple[Path, Path]) -> None:
+    def fewer(record: ResultRecord) -> ResultRecord:
+        value = record.metrics[WARM.primary] if record.task == WARM.id else None
+        if value is None:
+            return record
+        changed = value.model_copy(update={"n": value.n - 2, "n_undefined": value.n_undefined + 2})
+        return record.model_copy(update={"metrics": record.metrics | {WARM.primary: changed}})
+
+    table = found_in(two[0], rewritten(two[1], fewer))[WARM.id]
+    assert table.changes == ()
+    ((said, _),) = why_not(table)
+    assert said.endswith("39 requests and 1 undefined in A, 37 requests and 3 undefined in B")
+
+
 def test_what_no_method_has_a_part_in_must_be_equal(two: tuple[Path, Path]) -> None:
     run = load_run(two[1])
     (record,) = [r for r in run.records if (r.task, r.method, r.seed) == (COLD.id, "als", 2)]

@@ -122,8 +122,8 @@ def test_the_newest_timing_on_the_newest_machine_counts(folder: Path) -> None:
         timed(popular, measures(0.3)),
         timed(popular, measures(0.2)),
         timed(popular, None),
-        timed(gone, measures(9.0)),
         timed(als, measures(2.0)),
+        timed(gone, measures(9.0), machine=elsewhere),
     )
     found = frontier_of(table_of(load_run(folder)))
     assert found is not None
