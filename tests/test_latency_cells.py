@@ -208,6 +208,14 @@ def test_what_looks_around_would_find_what_is_there(out: Path) -> None:
     assert set(cheaters.readable(list(files_below(out)))) == {str(path) for path in files_below(out)} != set()
 
 
+@pytest.mark.parametrize("module", ["bench.worker", "bench.latency.child"])
+def test_no_method_is_loaded_before_its_process_is_confined(module: str) -> None:
+    probe = f"import sys, {module}\nprint(*(name for name in sys.modules if name.startswith('methods.')))"
+    done = subprocess.run([sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, check=True)
+    # Compiled code that was loaded before would be kept where a confined process cannot write.
+    assert set(done.stdout.split()) == {"methods.base", "methods.kernel", "methods.registry"}
+
+
 @needs_landlock
 def test_a_record_says_that_its_method_was_confined(records: dict[str, LatencyRecord]) -> None:
     assert all(record.confined for name, record in records.items() if name != "Raises")

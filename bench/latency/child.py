@@ -34,7 +34,6 @@ from bench.tasks import find_task
 from bench.worker import limit_memory
 from methods.base import Budget, Method
 from methods.registry import create
-from methods.retrieval import IndexConfig, build, search
 from simulator.arrays import save_arrays
 from simulator.luck import generator
 from simulator.schema import DAY_SECONDS, Kind, Observation, Requests, SchemaError, Slates
@@ -230,6 +229,9 @@ def _clocks(name: str, read: Clock) -> dict[str, float]:
 
 def _baseline(n_targets: int, k: int, rng: np.random.Generator) -> Any:
     """Return exact flat search by FAISS over as many vectors as there are candidates."""
+    # Not before the process is confined: machine code of methods is kept where they may write from then on.
+    from methods.retrieval import IndexConfig, build, search
+
     vectors_TF = rng.standard_normal((n_targets, FEATURES), dtype=np.float32)
     queries_QF = rng.standard_normal((_MOST_BASELINE, FEATURES), dtype=np.float32)
     index = build(vectors_TF, IndexConfig("flat"))
