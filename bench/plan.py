@@ -77,7 +77,7 @@ def serves(method: str, task: Task) -> bool:
 def make_cell(task: Task, method: str, seed: int, dataset: str) -> Cell:
     """Describe one cell on the dataset of fingerprint `dataset`."""
     fingerprint = task.fingerprint(dataset)
-    config, code = ({}, "") if method in TRUTHS else _config_and_code(create(method))
+    config, code = ({}, "") if method in TRUTHS else config_and_code(create(method))
     inputs = [fingerprint, method, config, code, seed, code_hash(SCORE_CODE)]
     key = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
     return Cell(task.id, method, seed, fingerprint, config, key)
@@ -91,7 +91,7 @@ def _plain(value: object) -> JsonValue:
     return plain
 
 
-def _config_and_code(method: Method) -> tuple[dict[str, JsonValue], str]:
+def config_and_code(method: Method) -> tuple[dict[str, JsonValue], str]:
     """Return the config, and a hash of the method's code, so that an edited method is run anew."""
     config: dict[str, JsonValue] = {name: _plain(value) for name, value in asdict(method.config).items()}
     return config, method_hash(type(method).__module__)

@@ -93,9 +93,15 @@ def source_of(plan: Plan, folder: RunFolder, data: Path | None, name: str, seed:
         made_by = f"{find_world(plan.world)}/{code_hash(WORLD_CODE)}"
         label = f"{plan.world}-{int(stream(seed, made_by)):016x}"
         return Source(label, str(folder.datasets / label), world=plan.world, seed=seed)
+    raw = recorded_at(data, name)
+    return Source(name, str(folder.datasets / name), layout=RECORDED[name], recorded_at=str(raw))
+
+
+def recorded_at(data: Path | None, name: str) -> Path:
+    """Return the folder of a recorded dataset among the data; raise ValueError where it is not."""
     if data is None or not (data / name).is_dir():
         raise ValueError(f"data: expected a folder with {name}, got {data} (set COLDRECALL_DATA or --data)")
-    return Source(name, str(folder.datasets / name), layout=RECORDED[name], recorded_at=str(data / name))
+    return data / name
 
 
 def case_key_of(source: Source) -> int:

@@ -11,7 +11,7 @@ import json
 import math
 import tempfile
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -21,14 +21,15 @@ from bench import answer as answers
 from bench.case import Case
 from bench.exam import Exam
 from bench.handout import hand_over, packed
-from bench.hashes import WORLD_CODE, code_hash, method_hash
+from bench.hashes import WORLD_CODE, code_hash
 from bench.importers import import_dataset
 from bench.machine import commit_of, describe_machine
 from bench.measure import Stopwatch
+from bench.plan import config_and_code
 from bench.processes import Ended, Job, Limits, Message, run_jobs
 from bench.progress import Tell
-from bench.record import Machine, MetricValue
-from bench.run import RECORDED
+from bench.record import Machine, MetricValue, append, load_lines, repair
+from bench.run import RECORDED, recorded_at
 from bench.score import check_and_score
 from bench.stats import mean_interval
 from bench.task import WORLD, Task
@@ -125,12 +126,9 @@ def _dataset(task: Task, place: Place, tell: Tell) -> tuple[Path, str]:
             dataset.write(folder, lived, name=place.world, origin={"world": place.world})
         return folder, f"{place.world}:{seed}"
     folder = place.work / task.source
-    if place.data is None or not (place.data / task.source).is_dir():
-        raise ValueError(
-            f"data: expected a folder with {task.source}, got {place.data} (set COLDRECALL_DATA or --data)"
-        )
+    raw = recorded_at(place.data, task.source)
     if not folder.exists():
-        import_dataset(RECORDED[task.source], place.data / task.source, folder, {})
+        import_dataset(RECORDED[task.source], raw, folder, {})
     return folder, task.source
 
 
@@ -139,6 +137,8 @@ def tune(method: str, bench: Bench, log: Path, *, allowed: Allowance, tell: Tell
     made = trials(method)
     if len(made) != BUDGET:
         raise ValueError(f"{method}: expected {BUDGET} trials, got {len(made)}")
+    log.parent.mkdir(parents=True, exist_ok=True)
+    repair(log)
     done = {trial.key: trial for trial in load(log) if trial.error is None}
     found = []
     for n, (name, one) in enumerate(made.items()):
@@ -148,7 +148,7 @@ def tune(method: str, bench: Bench, log: Path, *, allowed: Allowance, tell: Tell
             with Stopwatch() as watch:
                 outcome = _outcome(method, name, bench, allowed)
             done[key] = _trial((key, method, name), one, bench, {**outcome, "seconds": watch.read.wall})
-            _append(log, done[key])
+            append(log, done[key])
         found.append(done[key])
     tell(f"trials of {method}", len(made), len(made))
     return sorted(found, key=lambda trial: -math.inf if trial.value is None else trial.value, reverse=True)
@@ -156,22 +156,14 @@ def tune(method: str, bench: Bench, log: Path, *, allowed: Allowance, tell: Tell
 
 def load(log: Path) -> list[Trial]:
     """Read a log; one that is not there is empty."""
-    lines = log.read_text().splitlines() if log.exists() else []
-    return [Trial.model_validate_json(line) for line in lines]
+    return load_lines(log, Trial)
 
 
 def _key(bench: Bench, name: str, method: Method) -> str:
     """Return the sha256 of all that the result of a trial depends on."""
-    inputs = [bench.fingerprint, bench.source, name, _config(method), method_hash(type(method).__module__)]
+    inputs = [bench.fingerprint, bench.source, name, *config_and_code(method)]
     text = json.dumps([*inputs, bench.seed, code_hash(VALIDATION_CODE)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _config(method: Method) -> dict[str, JsonValue]:
-    return {
-        name: str(value) if isinstance(value, float) and not math.isfinite(value) else value
-        for name, value in asdict(method.config).items()
-    }
 
 
 def _outcome(method: str, trial: str, bench: Bench, allowed: Allowance) -> dict[str, object]:
@@ -215,16 +207,10 @@ def _trial(names: tuple[str, str, str], method: Method, bench: Bench, outcome: d
         fingerprint=bench.fingerprint,
         method=name,
         trial=trial,
-        config=_config(method),
+        config=config_and_code(method)[0],
         seed=bench.seed,
         metric=bench.task.primary,
         commit=commit_of(Path(__file__).parent),
         machine=describe_machine(),
         **outcome,  # type: ignore[arg-type]
     )
-
-
-def _append(log: Path, trial: Trial) -> None:
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("a") as file:
-        file.write(trial.model_dump_json() + "\n")

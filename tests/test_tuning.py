@@ -168,6 +168,14 @@ def test_each_trial_is_logged_once_with_config_metric_and_commit(bench: Bench, t
     assert log.read_text() == lines
 
 
+def test_a_trial_whose_line_a_kill_cut_short_is_done_again(bench: Bench, tmp_path: Path) -> None:
+    log, name = tmp_path / "log.jsonl", f"{OWN}:Windows"
+    found = tune(name, bench, log, allowed=ALLOWED, tell=quiet)
+    log.write_bytes(log.read_bytes()[:-9])
+    again = tune(name, bench, log, allowed=ALLOWED, tell=quiet)
+    assert {trial.key for trial in again} == {trial.key for trial in found} == {trial.key for trial in load(log)}
+
+
 def test_a_trial_in_a_process_of_its_own_is_worth_what_it_is_in_ours(bench: Bench, tmp_path: Path) -> None:
     for name in (f"{OWN}:Windows", f"{OWN}:Lucky"):
         for trial in tune(name, bench, tmp_path / "log.jsonl", allowed=ALLOWED, tell=quiet):
