@@ -38,6 +38,15 @@ class Limits:
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name}: expected more than 0, got {getattr(self, name)}")
 
+    @property
+    def late(self) -> str:
+        """Say what is wrong with a job that took longer."""
+        return f"expected an answer within {self.seconds:g} s, got none"
+
+    def heavy(self, held: float) -> str:
+        """Say what is wrong with a job that held this many bytes."""
+        return f"expected at most {self.memory_bytes / 1e6:,.0f} MB, got {held / 1e6:,.0f} MB"
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -109,11 +118,11 @@ class _Running:
         self._seen, limits = self._spent(), self.job.limits
         waited, lived = (self._seen - self._told).wall, time.monotonic() - self._started
         if waited > limits.seconds or lived > limits.seconds * self.job.n_messages:
-            return "timeout", f"expected an answer within {limits.seconds:g} s, got none"
+            return "timeout", limits.late
         if math.isfinite(limits.memory_bytes):
             held = held_bytes(self._process.pid)
             if held > limits.memory_bytes:
-                return "oom", f"expected at most {limits.memory_bytes / 1e6:,.0f} MB, got {held / 1e6:,.0f} MB"
+                return "oom", limits.heavy(held)
         return None
 
     def end(self) -> None:

@@ -44,6 +44,11 @@ class Interval:
     n_seeds: int
     p: float | None = None
 
+    @property
+    def ranked(self) -> Interval:
+        """What rests on one world, where others rest on several, keeps its mean only."""
+        return self if self.n_seeds > 1 else Interval(self.mean, None, None, self.n_seeds)
+
 
 def mean_interval(values: NDArray[np.floating]) -> MetricValue:
     """Return the mean of the defined values of one cell with the normal interval of that mean."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,10 +87,7 @@ def _interval(differences: BySeed, task: str, one_world: bool) -> Interval:
     nothing = {seed: np.zeros_like(values_Q) for seed, values_Q in differences.items()}
     rng = np.random.default_rng(zlib.crc32(task.encode()))
     found = paired_difference(differences, nothing, rng=rng)
-    if found.n_seeds == 1 and not one_world:
-        # What rests on one world where others rest on several keeps its mean only.
-        return replace(found, low=None, high=None, p=None)
-    return found
+    return found if one_world else found.ranked
 
 
 def _detectable(differences: BySeed, one_world: bool) -> float | None:

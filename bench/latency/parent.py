@@ -148,10 +148,10 @@ def _hear(
 
     def look() -> None:
         if time.monotonic() > until:
-            raise TimeoutError(f"expected an answer within {limits.seconds:g} s, got none")
+            raise TimeoutError(limits.late)
         held = held_bytes(process.pid)
         if held > limits.memory_bytes:
-            raise MemoryError(f"expected at most {limits.memory_bytes / 1e6:,.0f} MB, got {held / 1e6:,.0f} MB")
+            raise MemoryError(limits.heavy(held))
 
     try:
         process.stdin.write(json.dumps(asdict(job)).encode() + b"\n")

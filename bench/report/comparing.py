@@ -49,8 +49,7 @@ def compare(
     found = paired_differences(values, base, rng=rng)
     given = found if one_world else given_worlds(values, base, rng=rng)
     if not one_world:
-        # What rests on one world where the task has several keeps its mean only.
-        found = {m: d if d.n_seeds > 1 else Interval(d.mean, None, None, d.n_seeds) for m, d in found.items()}
+        found = {method: difference.ranked for method, difference in found.items()}
     marks = labels(found, direction=METRICS[task.primary.partition("@")[0]].direction)
     return Comparison(found, given, marks, _detectable(run, task, by_method, reference, one_world))
 
