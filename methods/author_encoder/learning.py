@@ -1,0 +1,144 @@
+"""From an observation to an encoder that has learnt from it: backbone, prompts, positives, training.
+
+Positives are pairs of authors who share readers ("co-readers"), two views of one author, every other title each
+("two-views"), or none, which leaves the backbone and its random projection as they are. Shapes: A authors, P pairs.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from transformers import PreTrainedTokenizerBase
+
+from methods.author_encoder.backbones import BackboneConfig, load
+from methods.author_encoder.contrast import PairTable
+from methods.author_encoder.encoder import FrozenEncoder
+from methods.author_encoder.engines import PlainEngine
+from methods.author_encoder.facts import facts_of
+from methods.author_encoder.filters import FilterConfig, Step, filtered
+from methods.author_encoder.mining import mine
+from methods.author_encoder.pairs import PairConfig
+from methods.author_encoder.prompts import PromptConfig, prompts
+from methods.author_encoder.readers import readers_of
+from methods.author_encoder.step import Material
+from methods.author_encoder.tokens import TokenTable, measure
+from methods.author_encoder.training import Run, TrainingConfig, train
+from methods.author_encoder.views import Table, two_views
+from methods.gradient import threads
+from simulator.schema import Observation
+
+Positives = Literal["co-readers", "two-views", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class LearningConfig:
+    """Where the encoder starts, what it reads, and what it is taught."""
+
+    backbone: BackboneConfig = field(default_factory=BackboneConfig)
+    prompt: PromptConfig = field(default_factory=PromptConfig)
+    positives: Positives = "co-readers"
+    pairs: PairConfig = field(default_factory=PairConfig)
+    filters: FilterConfig = field(default_factory=FilterConfig)
+    most_pairs: int = 0  # drawn at random from those that pass the filters; 0 takes all
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    cache: str = ""  # folder in which backbones made here are kept; without one, each fit makes its own
+
+    def __post_init__(self) -> None:
+        if self.positives not in get_args(Positives):
+            expected = ", ".join(get_args(Positives))
+            raise ValueError(f"LearningConfig.positives: expected one of {expected}, got {self.positives!r}")
+        if self.most_pairs < 0:
+            raise ValueError(f"LearningConfig.most_pairs: expected at least 0, got {self.most_pairs}")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Learnt:
+    """What reads prompts, and how it came to be; `scale` is what InfoNCE multiplied cosines with in the end."""
+
+    encoder: FrozenEncoder
+    tokenizer: PreTrainedTokenizerBase
+    scale: float
+    n_pairs: int
+    filters: tuple[Step, ...]
+    loss_S: NDArray[np.float32]
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Learnt:
+        return self  # nothing in it can change
+
+
+def learn(seen: Observation, config: LearningConfig, *, seed: int, n_threads: int) -> Learnt:
+    """Teach an encoder what `seen` tells of its authors.
+
+    A batch is never larger than the pairs there are; with less than two pairs the encoder stays as it was loaded.
+    """
+    bare = corpus(seen, config.prompt)
+    with _kept(config.cache) as cache:
+        encoder, tokenizer = load(config.backbone, texts=bare, cache=cache, seed=seed, n_threads=n_threads)
+    material, steps = lesson(seen, config, tokenizer, seed=seed)
+    n_pairs, loss_S = len(material.pairs.first_P), np.empty(0, np.float32)
+    if n_pairs > 1:
+        fitting = replace(config.training, batch=min(config.training.batch, n_pairs))
+        with threads(n_threads):
+            engine = PlainEngine(encoder, fitting.optimizer, torch.device("cpu"))
+            loss_S = train(engine, material, fitting, Run(seed)).loss_S
+    scale = float(encoder.scale().detach())
+    return Learnt(FrozenEncoder(encoder), tokenizer, scale, n_pairs, steps, loss_S)
+
+
+def corpus(seen: Observation, config: PromptConfig) -> list[str]:
+    """Return what a backbone made here is pretrained on: the prompt of every author, uncut by any tokenizer."""
+    whole = replace(config, max_tokens=4 * config.max_tokens)
+    return prompts(seen, np.arange(len(seen.catalog.authors), dtype=np.int32), whole)
+
+
+def tokens_of(
+    seen: Observation, config: PromptConfig, tokenizer: PreTrainedTokenizerBase, *, ids_M: NDArray[np.int32]
+) -> TokenTable:
+    """Return the prompts of some authors as token ids."""
+    texts = prompts(seen, ids_M, config, measure=measure(tokenizer))
+    return TokenTable.of(texts, tokenizer, max_tokens=config.max_tokens)
+
+
+def lesson(
+    seen: Observation, config: LearningConfig, tokenizer: PreTrainedTokenizerBase, *, seed: int
+) -> tuple[Material, tuple[Step, ...]]:
+    """Return prompts and positives, and what each filter dropped."""
+    if config.positives == "two-views":
+        views = two_views(seen, config.prompt, tokenizer)
+        return Material.without_hard(views.tokens, _drawn(views.pairs, config.most_pairs, seed=seed)), ()
+    tokens = tokens_of(seen, config.prompt, tokenizer, ids_M=np.arange(len(seen.catalog.authors), dtype=np.int32))
+    if config.positives == "none":
+        nobody = np.empty(0, np.int32)
+        return Material.without_hard(tokens, Table(nobody, nobody, len(tokens))), ()
+    readers = readers_of(seen, config.pairs)
+    facts = facts_of(seen.catalog, readers, n_tokens_A=tokens.lengths_R.astype(np.int32))
+    pairs, steps = filtered(mine(readers, config.pairs), facts, config.filters)
+    return Material.without_hard(tokens, _drawn(pairs, config.most_pairs, seed=seed)), steps
+
+
+def _drawn(pairs: PairTable, most: int, *, seed: int) -> PairTable:
+    """Return `most` of the pairs, drawn at random, or all of them."""
+    n_pairs = len(pairs.first_P)
+    if not 0 < most < n_pairs:
+        return pairs
+    luck = np.random.Generator(np.random.PCG64(np.random.SeedSequence((seed, most))))
+    kept_P = np.sort(luck.choice(n_pairs, most, replace=False))
+    return Table(pairs.first_P[kept_P], pairs.second_P[kept_P], pairs.n_authors)
+
+
+@contextmanager
+def _kept(folder: str) -> Iterator[Path]:
+    """Hand out the folder, or one that is gone afterwards."""
+    if folder:
+        yield Path(folder)
+        return
+    with tempfile.TemporaryDirectory(prefix="coldrecall-") as scratch:
+        yield Path(scratch)

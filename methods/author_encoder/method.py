@@ -1,0 +1,146 @@
+"""The author encoder: a language model that has learnt from text alone who shares readers, so that it knows newcomers.
+
+Trained by InfoNCE on pairs of authors who share readers, e^(s cos(a, b)) grows with how much likelier a reader of a
+is to read b than anybody is. A user is the authors it read, each fading with time:
+
+    score(u, b) = sum over a read by u of 2^(-days / half life) e^(s cos(a, b)) / mean over c of e^(s cos(a, c))
+
+A query author is its own only history. A note is worth what its author is, and fades with its age; a note asks for
+users by the same score, times the chance that they come (`methods.audience`).
+
+References: NoteLLM, Zhang et al. 2024, arXiv:2403.01744 (co-occurrence pairs); van den Oord et al. 2018,
+arXiv:1807.03748 (InfoNCE). Shapes: Q requests, U users, A authors, B block of authors, N notes, D dimensions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from methods.audience import PresenceConfig, presence, present
+from methods.author_encoder.learning import LearningConfig, learn
+from methods.author_encoder.reading import Reader
+from methods.base import Budget, Capabilities
+from methods.interactions import FROM_NOTES, FROM_USERS_AND_AUTHORS, Sparse, targets_of_events
+from methods.ranking import rank
+from methods.text import PerCatalog
+from simulator.schema import DAY_SECONDS, Kind, Observation, Requests, Slates
+
+_BLOCK = 4_096  # authors whose likeness to all others is in memory at once
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorEncoderConfig:
+    """What is learnt, and how users and notes are made of authors."""
+
+    learning: LearningConfig = field(default_factory=LearningConfig)
+    half_life_days: float = 14.0  # of what a user read
+    note_half_life_days: float = 2.0  # of a note's worth
+    presence: PresenceConfig = field(default_factory=PresenceConfig)
+
+
+class AuthorEncoder:
+    """Rank authors, notes or users by the likeness of the authors behind them."""
+
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        FROM_USERS_AND_AUTHORS | FROM_NOTES, cold_targets=True, cold_queries=True
+    )
+
+    def __init__(self, config: AuthorEncoderConfig = AuthorEncoderConfig()) -> None:
+        self.config = config
+
+    def fit(self, seen: Observation, *, target: Kind, rng: np.random.Generator, budget: Budget) -> None:
+        """Learn the encoder; it is the same for every kind of target."""
+        self.target_ = target
+        learnt = learn(seen, self.config.learning, seed=int(rng.integers(2**31)), n_threads=budget.threads)
+        self.reader_ = Reader(learnt, self.config.learning.prompt, budget.threads)
+        self.read_: PerCatalog[NDArray[np.float32]] = PerCatalog()
+        self.read_.of(seen.catalog, lambda: self.reader_.vectors(seen))
+
+    def index(self, seen: Observation) -> None:
+        """Read the prompts that are new, and take who read whom until now."""
+        self.vectors_AD_ = self.read_.of(seen.catalog, lambda: self.reader_.vectors(seen))
+        self.history_UA_ = faded(seen, self.config.half_life_days)
+        notes = seen.catalog.notes
+        self.author_N_ = notes.author_N
+        days_N = (seen.now - notes.born_time_N) / DAY_SECONDS
+        self.fresh_N_ = np.exp2(-days_N / self.config.note_half_life_days).astype(np.float32)
+        if self.target_ == "user":
+            self.presence_U_ = presence(seen, self.config.presence)
+
+    def recommend(self, requests: Requests, *, k: int) -> Slates:
+        """Rank by the kernel over the authors of each side."""
+        match self.target_:
+            case "author":
+                return rank(self._authors(requests), requests, k=k)
+            case "note":
+                return rank(self._notes(self._authors(requests)), requests, k=k)
+            case "user":
+                return rank(self._users(requests.ids_Q), requests, k=k)
+
+    def _authors(self, requests: Requests) -> NDArray[np.float32]:
+        if requests.query == "user":
+            return kernel_sums(self.history_UA_[requests.ids_Q], self.vectors_AD_, self.reader_.learnt.scale)
+        own_QA = _own(requests.ids_Q, len(self.vectors_AD_))
+        return kernel_sums(own_QA, self.vectors_AD_, self.reader_.learnt.scale)
+
+    def _notes(self, score_QA: NDArray[np.float32]) -> NDArray[np.float32]:
+        score_QN = np.where(self.author_N_ >= 0, score_QA[:, self.author_N_], np.float32(0))
+        return score_QN * self.fresh_N_
+
+    def _users(self, notes_Q: NDArray[np.int32]) -> NDArray[np.float32]:
+        author_Q = self.author_N_[notes_Q]
+        wanted_M, place_Q = np.unique(author_Q, return_inverse=True)
+        column_UM = kernel_sums(
+            self.history_UA_, self.vectors_AD_, self.reader_.learnt.scale, columns_M=np.maximum(wanted_M, 0)
+        )
+        affinity_QU = np.where(author_Q[:, None] >= 0, column_UM.T[place_Q], np.float32(0))
+        return present(affinity_QU, self.presence_U_)
+
+
+def faded(seen: Observation, half_life_days: float) -> Sparse:
+    """Return the weight of the newest click of each user on each author, (U, A): 1 now, 1/2 a half life ago."""
+    author_E, events = targets_of_events(seen, target="author"), seen.events
+    rows = np.flatnonzero(events.click_E & (author_E >= 0))
+    shape = len(seen.catalog.users), len(seen.catalog.authors)
+    key_V = events.user_E[rows].astype(np.int64) * shape[1] + author_E[rows]
+    newest_first = np.lexsort((-events.time_E[rows], key_V))
+    key_X, at = np.unique(key_V[newest_first], return_index=True)
+    days_X = (seen.now - events.time_E[rows][newest_first][at]) / DAY_SECONDS
+    user_X, author_X = np.divmod(key_X, max(shape[1], 1))
+    weight_X = np.exp2(-days_X / half_life_days).astype(np.float32)
+    weight_UA: Sparse = sp.csr_matrix((weight_X, (user_X, author_X)), shape=shape)
+    return weight_UA
+
+
+def kernel_sums(
+    weight_QA: Sparse,
+    vectors_AD: NDArray[np.float32],
+    scale: float,
+    *,
+    columns_M: NDArray[np.integer] | None = None,
+) -> NDArray[np.float32]:
+    """Return sum over a of weight_qa e^(s cos(a, b)) / mean over c of e^(s cos(a, c)), for all b or those of `columns_M`.
+
+    Only authors in some history are rows of the kernel, and a block of them is in memory at once.
+    """
+    kept_B = np.unique(weight_QA.indices)
+    columns_MD = vectors_AD if columns_M is None else vectors_AD[columns_M]
+    total_QM = np.zeros((weight_QA.shape[0], len(columns_MD)), np.float32)
+    for first in range(0, len(kept_B), _BLOCK):
+        block_B = kept_B[first : first + _BLOCK]
+        whole_BA = np.exp(scale * (vectors_AD[block_B] @ vectors_AD.T - 1))
+        lift_BM = whole_BA if columns_M is None else whole_BA[:, columns_M]
+        total_QM += weight_QA[:, block_B] @ (lift_BM / whole_BA.mean(axis=1, keepdims=True))
+    return total_QM
+
+
+def _own(ids_Q: NDArray[np.int32], n_authors: int) -> Sparse:
+    """Return each author as its own only history."""
+    shape = (len(ids_Q), n_authors)
+    own_QA: Sparse = sp.csr_matrix((np.ones(shape[0], np.float32), ids_Q, np.arange(shape[0] + 1)), shape=shape)
+    return own_QA
