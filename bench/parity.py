@@ -86,7 +86,7 @@ TARGETS: tuple[Target, ...] = (
         "sasrec-ce-wide",
         {"recall@5": 0.0543, "ndcg@5": 0.0315, "recall@10": 0.0821, "ndcg@10": 0.0405},
         _RECBOLE,
-        "chosen by print's recall@10, which ours holds; why our lists put the item higher is not known",
+        "recall@10 equals print; why the item then stands higher in our lists is not known",
     ),
     *_both(
         CITEULIKE, "content-knn", _among_cold(0.3527, 0.2385), "TF-IDF neighbours by tags, measured on the same split"
