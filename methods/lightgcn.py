@@ -2,12 +2,13 @@
 
 E = (E0 + A E0 + ... + A^L E0) / (L + 1), A = D^-1/2 [[0, X], [X', 0]] D^-1/2, and Adam minimises over E0 the mean of
 log(1 + sum over s of exp(e_u e_s - e_u e_t)) + regularization / 2 (|e0_u|^2 + |e0_t|^2 + mean over s of |e0_s|^2) over
-clicks (u, t), s drawn uniformly from all clicked targets: BPR, as published, where one s is drawn, else a sampled
-softmax. A is symmetric, so the gradient is smoothed as the vectors are: no autograd is needed.
-Who is new has no vector of its own and lives on what its neighbours pass on. With no layers it is MF-BPR.
+clicks (u, t), s drawn uniformly from all clicked targets: BPR, as published, where each click draws one s of its own;
+a sampled softmax where all clicks of a batch share many. A is symmetric, so the gradient is smoothed as the vectors
+are: no autograd is needed.
+Who is new has no vector of its own and lives on what its neighbours pass on. With no layers it is matrix factorisation.
 
-Reference: He et al. 2020, doi:10.1145/3397271.3401063. U users, T targets, F factors, P pairs of a batch, S negatives,
-K clicked targets.
+Reference: He et al. 2020, doi:10.1145/3397271.3401063; the sampled softmax: Wu et al. 2024, arXiv:2201.02327. U users,
+T targets, F factors, P pairs of a batch, S negatives, K clicked targets.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ class LightGCNConfig:
     regularization: float = 4e-3
     batch_size: int = 8_192
     epochs: int = 6
-    negatives: int = 256  # drawn for each click; 1 is BPR
+    negatives: int = 256
+    shared: bool = False  # drawn once for all clicks of a batch; else for each click, and 1 is BPR
     init_sd: float = 0.1
 
 
@@ -50,6 +52,7 @@ TRIALS = {
     "held loosely": LightGCNConfig(regularization=1e-3),
     "long": LightGCNConfig(epochs=20),
 }
+MF = LightGCNConfig(layers=0, negatives=2_048, shared=True, learning_rate=2e-2, regularization=0.1, epochs=8)
 
 
 class LightGCN:
@@ -125,7 +128,7 @@ def learn(
         order_V = rng.permutation(clicks_UT.nnz)
         for first in firsts:
             row_P = order_V[first : first + config.batch_size]
-            drawn_PS = rng.choice(known_K, size=(len(row_P), config.negatives))
+            drawn_PS = rng.choice(known_K, size=(1 if config.shared else len(row_P), config.negatives))
             batch = (user_V[row_P], clicks_UT.indices[row_P], drawn_PS)
             slopes = gradient(graph, sides[0].value, sides[1].value, batch, config.regularization)
             learning_rate = config.learning_rate * (1 - n_done / (config.epochs * len(firsts)))
@@ -135,7 +138,7 @@ def learn(
     return sides[0].value, sides[1].value
 
 
-Batch = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]  # user_P, target_P, drawn_PS
+Batch = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]  # user_P, target_P, drawn_PS or drawn_1S
 
 
 def gradient(
@@ -144,13 +147,17 @@ def gradient(
     """Return the gradient of a batch's loss by E0, of users and of targets."""
     smooth_UF, smooth_TF = graph.smoothed(users_UF, items_TF)
     slope_UF, slope_TF = np.zeros_like(smooth_UF), np.zeros_like(smooth_TF)
-    _pull(*batch, smooth_UF, smooth_TF, slope_UF, slope_TF)
-    slope_UF, slope_TF = graph.smoothed(slope_UF, slope_TF)
     user_P, target_P, drawn_PS = batch
+    if len(drawn_PS) == len(user_P):
+        _pull(*batch, smooth_UF, smooth_TF, slope_UF, slope_TF)
+    else:
+        _pull_shared(user_P, target_P, drawn_PS[0], (smooth_UF, smooth_TF), (slope_UF, slope_TF))
+    slope_UF, slope_TF = graph.smoothed(slope_UF, slope_TF)
     pull = np.float32(regularization / len(user_P))
     n_U = np.bincount(user_P, minlength=len(users_UF))[:, None].astype(np.float32)
     n_T = np.bincount(target_P, minlength=len(items_TF)).astype(np.float32)
-    n_T += np.bincount(drawn_PS.ravel(), minlength=len(items_TF)).astype(np.float32) / drawn_PS.shape[1]
+    each = np.float32(len(user_P) / drawn_PS.size)  # of a click's mean over its negatives
+    n_T += np.bincount(drawn_PS.ravel(), minlength=len(items_TF)).astype(np.float32) * each
     return slope_UF + pull * n_U * users_UF, slope_TF + pull * n_T[:, None] * items_TF
 
 
@@ -183,6 +190,32 @@ def _pull(  # noqa: PLR0913 - a kernel takes its arrays one by one
                 slope_F[f] += weight * items_TF[s, f]
                 slope_TF[s, f] += weight * users_UF[u, f]
         slope_UF[u] += slope_F
+
+
+Sides = tuple[NDArray[np.float32], NDArray[np.float32]]  # of users (U, F), of targets (T, F)
+
+
+def _pull_shared(
+    user_P: NDArray[np.int32], target_P: NDArray[np.int32], drawn_S: NDArray[np.int32], smooth: Sides, slope: Sides
+) -> None:
+    """Add the same gradient where every click has the same negatives: products of whole matrices."""
+    users_PF, own_PF, drawn_SF = smooth[0][user_P], smooth[1][target_P], smooth[1][drawn_S]
+    weight_PS = users_PF @ drawn_SF.T - (users_PF * own_PF).sum(axis=1, keepdims=True)
+    top_P1 = np.maximum(weight_PS.max(axis=1, keepdims=True), np.float32(0))
+    np.exp(weight_PS - top_P1, out=weight_PS)
+    weight_PS /= (np.exp(-top_P1) + weight_PS.sum(axis=1, keepdims=True)) * np.float32(len(user_P))
+    sum_P1 = weight_PS.sum(axis=1, keepdims=True)
+    _add_rows(slope[0], user_P, weight_PS @ drawn_SF - sum_P1 * own_PF)
+    _add_rows(slope[1], target_P, -sum_P1 * users_PF)
+    _add_rows(slope[1], drawn_S, weight_PS.T @ users_PF)
+
+
+@compiled
+def _add_rows(total_XF: NDArray[np.float32], id_P: NDArray[np.int32], rows_PF: NDArray[np.float32]) -> None:
+    """Add each row to that of its id; ids may repeat."""
+    for p in range(len(id_P)):
+        for f in range(rows_PF.shape[1]):
+            total_XF[id_P[p], f] += rows_PF[p, f]
 
 
 @compiled

@@ -108,18 +108,18 @@ def test_smoothing_is_the_mean_of_the_powers_of_the_adjacency(layers: int) -> No
     np.testing.assert_allclose(np.concatenate([smooth_UF, smooth_TF]), slow, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize(("layers", "negatives"), [(0, 1), (3, 1), (2, 4)])
-def test_the_gradient_is_that_of_the_loss_by_autograd(layers: int, negatives: int) -> None:
+@pytest.mark.parametrize(("layers", "negatives", "shared"), [(0, 1, False), (3, 1, False), (2, 4, False), (2, 7, True)])
+def test_the_gradient_is_that_of_the_loss_by_autograd(layers: int, negatives: int, shared: bool) -> None:
     clicks_UT, (users_UF, items_TF), weight = random_clicks(5), random_vectors(5), 0.3
     rng = np.random.default_rng(5)
     row_P = rng.permutation(clicks_UT.nnz)[:20]
     user_P, target_P = (ids[row_P].astype(np.int32) for ids in clicks_UT.nonzero())
-    drawn_PS = rng.integers(TARGETS, size=(20, negatives), dtype=np.int32)
+    drawn_PS = rng.integers(TARGETS, size=(1 if shared else 20, negatives), dtype=np.int32)
     slopes = lightgcn.gradient(Graph.of(clicks_UT, layers), users_UF, items_TF, (user_P, target_P, drawn_PS), weight)
 
     own_NF = torch.tensor(np.concatenate([users_UF, items_TF]), dtype=torch.float64, requires_grad=True)
     smooth_NF = torch.tensor(dense_smoothing(clicks_UT.toarray(), layers)) @ own_NF
-    u, t, s = user_P, target_P + USERS, drawn_PS + USERS
+    u, t, s = user_P, target_P + USERS, np.broadcast_to(drawn_PS, (20, negatives)) + USERS
     lead_PS = (smooth_NF[u][:, None] * (smooth_NF[s] - smooth_NF[t][:, None])).sum(dim=2)
     length_PS = own_NF[u][:, None].square().sum(2) + own_NF[t][:, None].square().sum(2) + own_NF[s].square().sum(2)
     loss = torch.log1p(lead_PS.exp().sum(dim=1)).mean()
