@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -98,7 +99,7 @@ def test_a_log_in_parts_gives_the_same_readers(clicks: list[Click], config: Pair
     seen = observed(clicks)
     whole = readers_of(seen, config)
     edges = [0, *sorted(min(cut, len(clicks)) for cut in cuts), len(clicks)]
-    logs = [seen.events.take(slice(a, b)) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    logs = [seen.events.take(slice(a, b)) for a, b in pairwise(edges)]
     parts = readers_in(seen.catalog, reversed(logs), now=seen.now, config=config)
     np.testing.assert_array_equal(parts.author_X, whole.author_X)
     np.testing.assert_array_equal(parts.start_U1, whole.start_U1)
