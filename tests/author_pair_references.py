@@ -11,9 +11,11 @@ from methods.author_encoder.pairs import PairConfig, Pairs
 from simulator.schema import DAY_SECONDS, Observation
 
 Pair = tuple[int, int]
+Edges = dict[int, dict[int, tuple[float, int]]]  # user -> author -> weight, newest time
+Known = tuple[Edges, dict[int, int], dict[int, list[int]]]  # edges, authors of each user, readers of each author
 
 
-def slow_edges(seen: Observation, config: PairConfig) -> dict[int, dict[int, tuple[float, int]]]:
+def slow_edges(seen: Observation, config: PairConfig) -> Edges:
     """Each user's kept authors: weight and newest time."""
     edges: dict[int, dict[int, list[int]]] = {}
     events = seen.events
@@ -22,7 +24,7 @@ def slow_edges(seen: Observation, config: PairConfig) -> dict[int, dict[int, tup
         in_window = seen.now - config.window_days * DAY_SECONDS <= events.time_E[e] < seen.now
         if author >= 0 and in_window and any(events.response(name)[e] for name in config.responses):
             edges.setdefault(int(events.user_E[e]), {}).setdefault(author, []).append(int(events.time_E[e]))
-    kept: dict[int, dict[int, tuple[float, int]]] = {}
+    kept: Edges = {}
     for user, times in edges.items():
         newest = sorted(times, key=lambda a: (-max(times[a]), -a))[: config.cap]
         kept[user] = {a: (weight(times[a], seen.now, config), max(times[a])) for a in newest}
@@ -55,7 +57,7 @@ def slow_scores(seen: Observation, config: PairConfig) -> dict[Pair, tuple[float
     return found
 
 
-def slow_score(pair: Pair, both: list[int], known: tuple[dict, dict, dict], config: PairConfig) -> float:  # type: ignore[type-arg]
+def slow_score(pair: Pair, both: list[int], known: Known, config: PairConfig) -> float:
     edges, n, readers = known
     a, b = pair
     product = {u: edges[u][a][0] * edges[u][b][0] for u in both}
@@ -77,7 +79,7 @@ def slow_score(pair: Pair, both: list[int], known: tuple[dict, dict, dict], conf
     return slow_swing(pair, (edges, n, readers), config)
 
 
-def slow_swing(pair: Pair, known: tuple[dict, dict, dict], config: PairConfig) -> float:  # type: ignore[type-arg]
+def slow_swing(pair: Pair, known: Known, config: PairConfig) -> float:
     edges, n, readers = known
     newest = [
         set(sorted(readers[a], key=lambda u, a=a: (-edges[u][a][1], -u))[: config.swing_users])  # type: ignore[misc]

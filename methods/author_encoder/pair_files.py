@@ -48,7 +48,7 @@ def write_pairs(path: Path, pairs: Pairs, *, origin: Mapping[str, object]) -> No
 def read_pairs(path: Path) -> tuple[Pairs, dict[str, object]]:
     """Return the pairs of a file and their origin; a file of another kind, version or schema is refused."""
     try:
-        table = pq.read_table(path)
+        table = pq.read_table(path, partitioning=None)  # folders named a=b are no columns
     except pa.ArrowInvalid as error:
         raise SchemaError(str(path), "a Parquet file of pairs", error) from error
     about = json.loads((table.schema.metadata or {}).get(_KEY, b"{}"))
@@ -56,9 +56,9 @@ def read_pairs(path: Path) -> tuple[Pairs, dict[str, object]]:
         raise SchemaError(f"{path}: metadata {_KEY.decode()}", f"version {VERSION}", about.get("version"))
     if not table.schema.equals(COLUMNS):
         raise SchemaError(f"{path}: columns", _names(COLUMNS), _names(table.schema))
-    columns = (table.column(name).to_numpy() for name, _ in _FIELDS)
+    first_P, second_P, score_P, count_P = (table.column(name).to_numpy() for name, _ in _FIELDS)
     try:
-        return Pairs(*columns, about["n_authors"]), about["origin"]
+        return Pairs(first_P, second_P, score_P, count_P, about["n_authors"]), about["origin"]
     except SchemaError as error:
         raise SchemaError(str(path), "pairs that keep their promise", error) from error
 
