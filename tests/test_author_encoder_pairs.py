@@ -138,6 +138,15 @@ def test_swing_of_the_worked_example_in_print() -> None:
     assert found[h, t][0] == pytest.approx(1 / 5)
 
 
+@pytest.mark.parametrize("score", SCORES)
+def test_mining_leaves_the_readers_as_they_were(score: str) -> None:
+    config = PairConfig(window_days=10.0, min_count=2, score=score, swing_users=5)
+    readers = readers_of(seen("tiny", seed=1, hours=240), config)
+    before, pairs = readers.author_X.copy(), mine(readers, config)
+    np.testing.assert_array_equal(readers.author_X, before)
+    assert as_dict(mine(readers, config)) == as_dict(pairs)
+
+
 def test_which_responses_count_is_asked() -> None:
     liked = observed([(u, a, 29 * DAY_SECONDS) for u in range(3) for a in (0, 1)], likes=True)
     for responses, n in ((("click",), 0), (("like",), 1), (("click", "like"), 1)):

@@ -40,7 +40,7 @@ class PairConfig:
     repeats: Repeats = "once"  # "once": the newest positive counts alone; "sum": all do
     cap: int = 50  # newest distinct authors of a user
     min_count: int = 3  # readers that a pair must share
-    score: str = "cosine"  # a key of `scores.SCORES`
+    score: str = "npmi"  # a key of `scores.SCORES`
     swing_alpha: float = 1.0  # added to what two readers share; 1 in plain Swing
     swing_weight_alpha: float = 15.0  # weighted Swing: a reader of n authors weighs (n + this) ** -beta
     swing_beta: float = 0.3

@@ -14,7 +14,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from methods.author_encoder.pairs import PairConfig
-from simulator.schema import DAY_SECONDS, Catalog, EventLog, Observation, SchemaError
+from simulator.schema import DAY_SECONDS, Catalog, EventLog, Observation
 
 _PENDING = 1 << 21  # edges that wait before they are joined with those of earlier logs
 
@@ -34,6 +34,10 @@ class Readers:
     exposure_N: NDArray[np.int64]
     n_authors: int
     n_positives: int
+
+    def __post_init__(self) -> None:
+        for name in ("start_U1", "author_X", "weight_X", "newest_X", "n_read_U", "exposure_N"):
+            getattr(self, name).flags.writeable = False
 
     @property
     def n_users(self) -> int:
@@ -64,9 +68,9 @@ class Readers:
         return np.bincount(self.author_X, self.weight_X**2, minlength=self.n_authors).astype(np.float64, copy=False)
 
     def matrix(self, value_X: NDArray[np.generic]) -> sp.csr_matrix:
-        """Return a value on each edge as a sparse (U, A)."""
+        """Return a value on each edge as a sparse (U, A); a copy, since scipy drops zeros in place."""
         shape = (len(self.n_read_U), self.n_authors)
-        return sp.csr_matrix((value_X, self.author_X, self.start_U1), shape=shape)
+        return sp.csr_matrix((value_X, self.author_X, self.start_U1), shape=shape, copy=True)
 
 
 class ReaderCounter:
@@ -163,9 +167,3 @@ class _Edges:
             return self
         weight_X = np.add.reduceat(self.weight_X[order], first_X)
         return _Edges(key_X[first_X], weight_X, np.maximum.reduceat(self.newest_X[order], first_X))
-
-
-def check_authors(name: str, n_authors: int, expected: int) -> None:
-    """Refuse facts about another number of authors."""
-    if n_authors != expected:
-        raise SchemaError(name, f"{expected} authors", n_authors)
