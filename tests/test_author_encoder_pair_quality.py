@@ -94,7 +94,7 @@ def test_true_affinity_is_the_correlation_of_likings_over_users() -> None:
                 by_topic_U = people.taste_UD.astype(np.float64) @ population.topic_DT[:, topic]
                 liking_UA[:, author] += creators.topic_share_AM[author, m] * by_topic_U
     first_P, second_P = np.triu_indices(8, 1)
-    expected = np.corrcoef(liking_UA[:, :8].T)[first_P, second_P]
+    expected = np.atleast_2d(np.corrcoef(liking_UA[:, :8].T))[first_P, second_P]
     np.testing.assert_allclose(cosines(true_vectors(TINY, seed=1), first_P, second_P), expected, atol=1e-5)
 
 
