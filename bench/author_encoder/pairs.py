@@ -1,0 +1,59 @@
+"""The command `coldrecall author-pairs`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from bench.author_encoder.making import Asked, Found, Variant, Windows, found_in, of_dataset, of_world, pairs_of
+from bench.author_encoder.report import json_lines, render
+from bench.naming import numbers_of
+from bench.progress import telling
+from bench.report.terminal import console
+from methods.author_encoder.filters import FilterConfig
+from methods.author_encoder.pair_files import write_pairs
+from methods.author_encoder.pairs import PairConfig
+from methods.author_encoder.scores import SCORES
+from simulator.spec import find_world
+
+
+def author_pairs(  # noqa: PLR0913 - one argument an option
+    world: Annotated[str, typer.Option(help="A world, with settings after a colon.")] = "small",
+    seeds: Annotated[str, typer.Option(help="Comma-separated; each makes its own world.")] = "1,2,3",
+    dataset: Annotated[Path | None, typer.Option(help="A dataset folder, streamed, instead of worlds.")] = None,
+    score: Annotated[str, typer.Option(help=f"One of {', '.join(SCORES)}.")] = PairConfig().score,
+    window_days: Annotated[float, typer.Option(help="Days that pairs are mined from.")] = 28.0,
+    next_days: Annotated[float, typer.Option(help="Days after them that pairs are held against.")] = 14.0,
+    tau_days: Annotated[float, typer.Option(help="Decay of a positive, e-fold; inf is none.")] = PairConfig().tau_days,
+    head_share: Annotated[float, typer.Option(help="Most of all pairs that one author is in; 1 is no cap.")] = 0.01,
+    out: Annotated[Path | None, typer.Option(help="Parquet file for the pairs of the first seed.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="File to write all figures to, as lines.")] = None,
+) -> None:
+    """Mine pairs of authors who share readers, and report how good each score and each filter makes them."""
+    if not next_days > 0:
+        raise ValueError(f"next_days: expected more than 0, got {next_days}")
+    if score not in SCORES:
+        raise ValueError(f"score: expected one of {', '.join(SCORES)}, got {score!r}")
+    mined = PairConfig(window_days=window_days, tau_days=tau_days, score=score)
+    asked, found = Asked(mined, FilterConfig(head_share=head_share), next_days), dict[int, list[Found]]()
+    source = world if dataset is None else str(dataset)
+    with telling(Console(stderr=True)) as tell:
+        for seed in numbers_of("seeds", seeds) if dataset is None else (0,):
+            at = of_world(find_world(world), seed, asked, tell) if dataset is None else of_dataset(dataset, asked, tell)
+            found[seed] = found_in(at, asked, tell)
+            if out is not None and len(found) == 1:
+                _write(out, at, asked, {"source": source, "seed": seed})
+    console().print(render(source, found))
+    if json_file is not None:
+        json_file.write_text("".join(f"{line}\n" for line in json_lines(source, found)))
+
+
+def _write(out: Path, at: Windows, asked: Asked, origin: dict[str, object]) -> None:
+    pairs, steps = pairs_of(at, Variant("asked", asked.pairs.score, asked.filters.chain), asked)
+    config = asdict(asked.pairs) | {"tau_days": str(asked.pairs.tau_days)}  # JSON knows no infinity
+    told = [asdict(step) for step in steps]
+    write_pairs(out, pairs, origin=origin | {"pairs": config, "filters": asdict(asked.filters), "steps": told})
