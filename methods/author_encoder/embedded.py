@@ -21,9 +21,8 @@ import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import Tensor, nn
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel, PreTrainedTokenizerFast
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel, PreTrainedTokenizerFast, Qwen3ForCausalLM
 from transformers import Qwen3Config as Qwen3ModelConfig
-from transformers import Qwen3ForCausalLM
 
 from methods.author_encoder.quiet import quiet
 from methods.author_encoder.stored import stored
@@ -117,9 +116,7 @@ def trained_tokenizer(texts: Sequence[str], vocabulary: int) -> PreTrainedTokeni
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=END, pad_token=PAD)
 
 
-def untrained(
-    config: EmbeddedConfig, tokenizer: PreTrainedTokenizerFast, *, luck: torch.Generator
-) -> PreTrainedModel:
+def untrained(config: EmbeddedConfig, tokenizer: PreTrainedTokenizerFast, *, luck: torch.Generator) -> PreTrainedModel:
     """Return a model whose weights follow from the luck given: matrices normal with deviation 0.02, norms one."""
     sizes = {
         "vocab_size": len(tokenizer),

@@ -51,12 +51,12 @@ TEMPLATES = {
         ending="This author in one word:",
     ),
     "chinese": Template(
-        profile="简介：{}\n",
-        category="类目：{}\n",
+        profile="简介：{}\n",  # noqa: RUF001
+        category="类目：{}\n",  # noqa: RUF001
         unknown="未知",
-        titles="笔记：\n",
+        titles="笔记：\n",  # noqa: RUF001
         title="- {}\n",
-        ending="用一个词概括这位作者：",
+        ending="用一个词概括这位作者：",  # noqa: RUF001
     ),
 }
 
@@ -164,7 +164,7 @@ def _titles(seen: Observation, ids_M: NDArray[np.int32], config: PromptConfig) -
 
 
 def cleaned(text: str) -> str:
-    """Return the text on one line, fit for UTF-8: lone surrogates become U+FFFD, controls and runs of space one space."""
+    """Return the text on one line, fit for UTF-8: a lone surrogate is U+FFFD, a run of spaces and controls a space."""
     whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return " ".join(CONTROL.sub(" ", whole).split())
 

@@ -138,9 +138,7 @@ def measure(tokenizer: PreTrainedTokenizerBase) -> Measure:
     return lengths
 
 
-def _ids(
-    tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], *, specials: bool = False
-) -> list[list[int]]:
+def _ids(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], *, specials: bool = False) -> list[list[int]]:
     """Return the ids of each text; what an author writes never becomes a special token."""
     if not texts:
         return []
