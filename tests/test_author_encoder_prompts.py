@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from methods.author_encoder.prompts import PromptConfig, cleaned, n_bytes, prompts
+from methods.author_encoder.prompts import PromptConfig, cleaned, corpus, n_bytes, prompts
 from methods.author_encoder.tokens import measure
 from simulator.schema import SchemaError
 from tests.author_encoder_examples import Written, all_of, observed, small_tokenizer
@@ -120,6 +120,13 @@ def test_prompts_come_in_the_order_asked_for_and_the_same_each_time() -> None:
     whole = prompts(seen, all_of(seen), LONG)
     assert prompts(seen, ids, LONG) == [whole[i] for i in ids] == prompts(seen, ids, LONG)
     assert prompts(seen, ids[:0], LONG) == []
+
+
+def test_a_corpus_is_whole_prompts_and_the_newest_bodies() -> None:
+    seen = observed(Written("x", 0, ("a", "b"), ("old", " new\ud800")), Written())
+    short = PromptConfig(max_tokens=30)
+    assert corpus(seen, short, n_bodies=1) == [*prompts(seen, all_of(seen), LONG), "new\ufffd"]
+    assert len(corpus(seen, short, n_bodies=9)) == 4
 
 
 def test_prompts_of_a_world_read_as_they_should() -> None:

@@ -31,7 +31,7 @@ def pooled(hidden_BLH: Tensor, mask_BL: Tensor, pooling: Pooling) -> Tensor:
 def pooled_packed(hidden_TH: Tensor, lengths_B: Tensor, pooling: Pooling) -> Tensor:
     """Return one vector a row, (B, H), of rows that lie end to end."""
     if _checked(pooling) == "mean":
-        return torch.stack([rows_LH.mean(0) for rows_LH in hidden_TH.split(lengths_B.tolist())])
+        return torch.stack([rows_LH.mean(0) for rows_LH in torch.split(hidden_TH, lengths_B.tolist())])
     return hidden_TH[lengths_B.cumsum(0) - 1]
 
 

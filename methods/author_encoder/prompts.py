@@ -123,6 +123,18 @@ def prompts(
     return _fitted(parts(seen, ids_M, config), template, config.max_tokens - ENDS, measure)
 
 
+def corpus(seen: Observation, config: PromptConfig, *, n_bodies: int = 4_000) -> list[str]:
+    """Return what a small language model can learn the world's language from.
+
+    That is one prompt an author, with everything in it, and the bodies of the newest notes.
+    """
+    template, notes = TEMPLATES[language_of(seen, config)], seen.catalog.notes
+    everybody_A = np.arange(len(seen.catalog.authors), dtype=np.int32)
+    newest_P = np.arange(max(0, len(notes) - n_bodies), len(notes), dtype=np.int32)
+    bodies = [cleaned(body) for body in notes.body.take(newest_P)]
+    return [one.text(template) for one in parts(seen, everybody_A, config)] + [body for body in bodies if body]
+
+
 def language_of(seen: Observation, config: PromptConfig) -> str:
     """Return the language of the template. Category names decide, since they are the same at every moment."""
     if config.language != "auto":
