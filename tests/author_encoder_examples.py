@@ -18,7 +18,17 @@ from simulator.schema import Authors, Catalog, EventLog, Follows, Notes, Observa
 from tests.schema_examples import an_observation
 
 WORDS = ("bread", "flour", "oven", "trail", "summit", "boots", "camera", "lens", "portrait", "budget", "index", "bond")
-SMALL = EmbeddedConfig(vocabulary=400, hidden=32, layers=2, heads=4, feed_forward=48, context=16, tokens=4_000, batch=8)
+SMALL = EmbeddedConfig(
+    vocabulary=400,
+    hidden=32,
+    layers=2,
+    heads=4,
+    feed_forward=48,
+    context=16,
+    tokens=20_000,
+    batch=8,
+    learning_rate=1e-2,
+)
 
 
 @dataclass(frozen=True, slots=True)

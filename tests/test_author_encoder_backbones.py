@@ -57,7 +57,7 @@ def bytes_of(folder: Path) -> dict[str, bytes]:
 def test_an_embedded_model_learns_more_than_frequencies(architecture: Any, cache: Path) -> None:
     found = learned(embedded(sentences(), replace(SMALL, architecture=architecture), cache=cache, seed=1))
     assert found.loss < found.unigram - 0.3
-    assert found.n_steps == 32
+    assert found.n_steps == 157
 
 
 def test_the_same_seed_gives_the_same_model_to_the_byte_and_another_seed_another(cache: Path, tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_other_texts_or_another_config_are_another_model(cache: Path) -> None:
     names = {
         embedded(texts, config, cache=cache, seed=1).name
         for texts in (sentences(), sentences()[:-1])
-        for config in (SMALL, replace(SMALL, tokens=2_000))
+        for config in (SMALL, replace(SMALL, tokens=2_000, learning_rate=2e-2))
     }
     assert len(names) == 4
 
@@ -176,7 +176,6 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return seen
 
 
-@pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing.*")  # peft asks in the old way
 @pytest.mark.parametrize("trained", ["lora", "full"])
 def test_checkpointing_computes_each_layer_twice_with_equal_gradients(
     trained: Any, cache: Path, calls: list[str]
@@ -214,6 +213,7 @@ def test_special_pooling_trains_one_row_of_the_vocabulary(cache: Path) -> None:
     assert rows[0].grad.abs().max() > 0
 
 
+@pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing")  # peft asks in the old way
 def test_adapters_come_back_through_peft(cache: Path, tmp_path: Path) -> None:
     encoder, tokens = loaded(TINY, cache)
     one_step(encoder, tokens)

@@ -9,14 +9,15 @@ References: Hu et al. 2021, arXiv:2106.09685 (LoRA); Touvron et al. 2023, arXiv:
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, cast
 
 import torch
 from peft import LoraConfig, TaskType, get_peft_model
-from torch import nn
+from torch import Tensor, nn
 from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from methods.author_encoder.embedded import EmbeddedConfig, embedded
@@ -39,7 +40,7 @@ class LoraSettings:
     """Low-rank adapters on every linear layer of the architecture's table row."""
 
     rank: int = 16
-    alpha: float = 32.0  # adapters' output is multiplied with alpha / rank
+    alpha: int = 32  # adapters' output is multiplied with alpha / rank
     dropout: float = 0.0  # it would draw from torch's own generator
 
 
@@ -100,12 +101,16 @@ def _close(backbone: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, config
     if config.head.pooling != "special":
         return
     tokenizer.add_special_tokens({"additional_special_tokens": [EMBEDDING_TOKEN]})
-    known_VH = backbone.get_input_embeddings().weight
-    mean_H, row = known_VH.detach().float().mean(0), tokenizer.convert_tokens_to_ids(EMBEDDING_TOKEN)
+    known_VH, row = _embeddings(backbone), Ends.of(tokenizer).closing
+    mean_H = known_VH.detach().float().mean(0)
     if row >= len(known_VH):  # some vocabularies have rows to spare
         backbone.resize_token_embeddings(row + 1, mean_resizing=False)
     with torch.no_grad():
-        backbone.get_input_embeddings().weight[row] = mean_H.to(known_VH.dtype)
+        _embeddings(backbone)[row] = mean_H.to(known_VH.dtype)
+
+
+def _embeddings(backbone: PreTrainedModel) -> Tensor:
+    return cast(nn.Embedding, backbone.get_input_embeddings()).weight
 
 
 def _trainable(
@@ -135,14 +140,16 @@ def _with_adapters(
         target_modules=list(_row("architecture", backbone.config.model_type, LORA_TARGETS)),
         trainable_token_indices=new_rows,
     )
-    adapted = get_peft_model(backbone, settings)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*is_gradient_checkpointing", FutureWarning)  # of peft 0.21's own making
+        adapted = get_peft_model(backbone, settings)
     for name, weights in adapted.named_parameters():
         if "lora_A" in name:  # as peft draws it, but with the luck given; lora_B is zero
             nn.init.kaiming_uniform_(weights, a=math.sqrt(5), generator=luck)
     return adapted
 
 
-def _row(field: str, name: str, table: dict[str, Row]) -> Row:
+def _row(field: str, name: str, table: Mapping[str, Row]) -> Row:
     if name not in table:
         raise SchemaError(f"BackboneConfig.{field}", f"one of {', '.join(table)}", repr(name))
     return table[name]

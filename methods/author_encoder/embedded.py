@@ -113,7 +113,7 @@ def trained_tokenizer(texts: Sequence[str], vocabulary: int) -> PreTrainedTokeni
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=END, pad_token=PAD)
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=END, pad_token=PAD)  # type: ignore[no-untyped-call]
 
 
 def untrained(config: EmbeddedConfig, tokenizer: PreTrainedTokenizerFast, *, luck: torch.Generator) -> PreTrainedModel:
@@ -156,7 +156,8 @@ def windows(texts: Sequence[str], tokenizer: PreTrainedTokenizerFast, context: i
     if n_windows < 2:
         raise SchemaError("texts", f"more than {2 * context} tokens to pretrain on", len(flat_T))
     starts_W = np.arange(n_windows) * context
-    return flat_T[starts_W[:, None] + np.arange(context + 1)]
+    windows_WC: NDArray[np.int64] = flat_T[starts_W[:, None] + np.arange(context + 1)]
+    return windows_WC
 
 
 def pretrain(
@@ -174,15 +175,15 @@ def pretrain(
     queue: list[Tensor] = []
     for _ in range(n_steps):
         if not queue:
-            queue = list(torch.randperm(len(train_WC), generator=luck).split(config.batch))
+            queue = list(torch.split(torch.randperm(len(train_WC), generator=luck), config.batch))
         optimizer.zero_grad()
         _loss(model, train_WC[queue.pop()]).backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         scheduler.step()
-    model.eval()
+    model.train(False)
     with torch.no_grad():
-        losses = [float(_loss(model, part)) * len(part) for part in held_WC.split(config.batch)]
+        losses = [float(_loss(model, part)) * len(part) for part in torch.split(held_WC, config.batch)]
     unigram = _unigram(train_WC, held_WC, model.config.vocab_size)
     return Learned(sum(losses) / n_held, unigram, sum(weights.numel() for weights in model.parameters()), n_steps)
 

@@ -12,9 +12,9 @@ from transformers.utils import logging
 def quiet() -> Iterator[None]:
     """Show no progress bars, and afterwards as before."""
     shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         yield
     finally:
         if shown:
-            logging.enable_progress_bar()
+            logging.enable_progress_bar()  # type: ignore[no-untyped-call]

@@ -32,7 +32,7 @@ def smollm2(cache: Path) -> Path:
         # What came from GGUF counts as quantized and refuses to be saved: its weights go into a model that does not.
         config = AutoConfig.from_pretrained(source, gguf_file=WEIGHTS)
         with torch.device("meta"):
-            plain = AutoModelForCausalLM.from_config(config)
+            plain = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]
         plain.load_state_dict(unpacked.state_dict(), assign=True)
         plain.tie_weights()
         plain.save_pretrained(folder)

@@ -61,8 +61,10 @@ def _header(line: bytes, path: Path) -> dict[str, int]:
         header = None
     if not isinstance(header, dict) or header.get("kind") != MAGIC or header.get("version") != VERSION:
         raise SchemaError(str(path), f"a file of {MAGIC}, version {VERSION}", repr(line[:40]))
-    counts = {name: header.get(name) for name in ("rows", "tokens", "pad")}
-    for name, value in counts.items():
+    counts = {}
+    for name in ("rows", "tokens", "pad"):
+        value = header.get(name)
         if type(value) is not int or value < 0:
             raise SchemaError(f"{path}: {name}", "a whole number", repr(value))
+        counts[name] = value
     return counts
