@@ -41,7 +41,7 @@ class HeldTexts:
         return len(self.texts)
 
     def take(self, ids: np.ndarray[tuple[int], np.dtype[np.int32]]) -> list[str]:
-        return [self.texts[i] for i in ids]
+        return [self.texts[i] for i in ids.tolist()]
 
     def head(self, n: int) -> Texts:
         return HeldTexts(self.texts[:n])

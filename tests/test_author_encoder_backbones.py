@@ -2,6 +2,7 @@
 
 import copy
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ from methods.author_encoder.tokens import EMBEDDING_TOKEN, TokenTable
 from simulator.schema import SchemaError
 from tests.author_encoder_examples import SMALL, sentences
 
-TINY = BackboneConfig(embedded=SMALL, lora=LoraSettings(rank=4), head=HeadConfig(16))
+QUICK = replace(SMALL, tokens=2_000)  # too few to learn much
+TINY = BackboneConfig(embedded=QUICK, lora=LoraSettings(rank=4), head=HeadConfig(16))
 
 
 @pytest.fixture(scope="module")
@@ -61,9 +63,9 @@ def test_an_embedded_model_learns_more_than_frequencies(architecture: Any, cache
 
 
 def test_the_same_seed_gives_the_same_model_to_the_byte_and_another_seed_another(cache: Path, tmp_path: Path) -> None:
-    first = embedded(sentences(), SMALL, cache=cache, seed=1)
-    again = embedded(sentences(), SMALL, cache=tmp_path, seed=1)
-    other = embedded(sentences(), SMALL, cache=tmp_path, seed=2)
+    first = embedded(sentences(), QUICK, cache=cache, seed=1)
+    again = embedded(sentences(), QUICK, cache=tmp_path, seed=1)
+    other = embedded(sentences(), QUICK, cache=tmp_path, seed=2)
     assert first.name == again.name != other.name
     assert bytes_of(first) == bytes_of(again)
     assert bytes_of(first)["model.safetensors"] != bytes_of(other)["model.safetensors"]
@@ -74,15 +76,15 @@ def test_other_texts_or_another_config_are_another_model(cache: Path) -> None:
     names = {
         embedded(texts, config, cache=cache, seed=1).name
         for texts in (sentences(), sentences()[:-1])
-        for config in (SMALL, replace(SMALL, tokens=2_000, learning_rate=2e-2))
+        for config in (QUICK, replace(QUICK, learning_rate=2e-2))
     }
     assert len(names) == 4
 
 
 def test_an_embedded_model_is_made_once(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    embedded(sentences(), SMALL, cache=cache, seed=1)
+    embedded(sentences(), QUICK, cache=cache, seed=1)
     monkeypatch.setattr("methods.author_encoder.embedded.pretrain", None)
-    assert is_whole(embedded(sentences(), SMALL, cache=cache, seed=1))
+    assert is_whole(embedded(sentences(), QUICK, cache=cache, seed=1))
 
 
 @pytest.mark.parametrize("damage", ["cut", "missing", "changed", "unsealed", "extra"])
@@ -91,13 +93,14 @@ def test_a_damaged_cache_is_made_again(tmp_path: Path, damage: str) -> None:
         (folder / "a").write_text("whole")
 
     folder = stored(tmp_path / "kept", make)
-    {
+    damages: dict[str, Callable[[], object]] = {
         "cut": lambda: (folder / "a").write_text("who"),
         "missing": lambda: (folder / "a").unlink(),
         "changed": lambda: (folder / "a").write_text("whale"),
         "unsealed": lambda: (folder / SEAL).unlink(),
         "extra": lambda: (folder / "b").touch(),
-    }[damage]()
+    }
+    damages[damage]()
     assert not is_whole(folder)
     assert stored(folder, make) == folder
     assert (folder / "a").read_text() == "whole"
@@ -165,7 +168,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     from transformers.models.qwen3.modeling_qwen3 import Qwen3MLP
 
     seen: list[str] = []
-    forward = Qwen3MLP.forward
+    forward: Any = Qwen3MLP.forward
 
     def counted(self: Any, states: torch.Tensor) -> torch.Tensor:
         seen.append("pass")
@@ -219,20 +222,20 @@ def test_adapters_come_back_through_peft(cache: Path, tmp_path: Path) -> None:
     one_step(encoder, tokens)
     expected = vectors(encoder, tokens)
     encoder.backbone.save_pretrained(tmp_path)  # type: ignore[operator]
-    plain = AutoModel.from_pretrained(embedded(sentences(), SMALL, cache=cache, seed=1))
+    plain = AutoModel.from_pretrained(embedded(sentences(), QUICK, cache=cache, seed=1))
     encoder.backbone = PeftModel.from_pretrained(plain, tmp_path)
     assert np.abs(vectors(encoder, tokens) - expected).max() < 1e-6
 
 
 def test_any_folder_with_a_model_and_a_tokenizer_will_do(cache: Path) -> None:
-    folder = embedded(sentences(), replace(SMALL, architecture="llama"), cache=cache, seed=1)
+    folder = embedded(sentences(), replace(QUICK, architecture="llama"), cache=cache, seed=1)
     encoder, tokens = loaded(replace(TINY, name="folder", folder=str(folder)), cache)
     assert encoder.backbone.base_model.model.config.model_type == "llama"  # type: ignore[union-attr]
     assert vectors(encoder, tokens).shape == (12, 16)
 
 
 def test_an_architecture_without_known_layers_is_refused(cache: Path, tmp_path: Path) -> None:
-    folder = embedded(sentences(), SMALL, cache=cache, seed=1)
+    folder = embedded(sentences(), QUICK, cache=cache, seed=1)
     for path in folder.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     changed = json.loads((tmp_path / "config.json").read_text()) | {"model_type": "gemma", "architectures": None}

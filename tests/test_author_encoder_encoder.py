@@ -15,7 +15,7 @@ from tests.author_encoder_examples import small_encoder, small_table
 ROWS = np.arange(24)
 
 
-def one_by_one(encoder: torch.nn.Module) -> np.ndarray:  # type: ignore[type-arg]
+def one_by_one(encoder: torch.nn.Module) -> np.ndarray:
     encoder.eval()
     with torch.no_grad():
         return np.concatenate([encoder(*small_table().padded(ROWS[i : i + 1]))[0].numpy() for i in ROWS])

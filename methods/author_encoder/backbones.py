@@ -76,7 +76,7 @@ def load(
         n_hidden = backbone.config.hidden_size
         encoder = Encoder(_trainable(backbone, tokenizer, config, luck=luck), n_hidden, config.head, luck=luck)
     if config.checkpointing:
-        backbone.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        backbone.activation_checkpointing_enable({"use_reentrant": False})
     return encoder.train(), tokenizer  # from_pretrained gives eval mode, in which checkpointing does nothing
 
 
