@@ -1,1 +1,1 @@
-"""An LLM encoder of authors, trained by InfoNCE on pairs of authors who share readers."""
+"""An LLM encoder of authors, trained on pairs of authors who share readers: pairs, text, training, daily vectors."""

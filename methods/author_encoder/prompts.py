@@ -1,0 +1,224 @@
+"""What is written about an author, as one prompt: profile, first-level category, newest note titles in time order.
+
+A prompt that is too long loses its oldest titles first, then the end of its profile, never its category. Titles are
+chosen by time and not by popularity, which would tell what accrues later. Shapes: M authors asked for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from methods.text import newest_notes
+from simulator.schema import Observation
+from simulator.schema.checks import SchemaError, check_range
+
+Measure = Callable[[Sequence[str]], Sequence[int]]  # lengths of texts in tokens, opening and closing not counted
+Fits = Callable[[Sequence["Parts"]], NDArray[np.bool_]]
+Shorten = Callable[["Parts", int], "Parts"]  # to a number of titles or characters
+Language = Literal["auto", "english", "chinese"]
+
+ENDS = 2  # tokens kept free for what a tokenizer sets before and after the text
+CHARACTERS_PER_TOKEN = 16  # no text has so many on average: more of a profile than this is never looked at
+CHINESE = re.compile(r"[\u4e00-\u9fff]")
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """The lines of a prompt; a line whose slot is empty is left out, but for the category's."""
+
+    profile: str
+    category: str
+    unknown: str  # stands for a category that the platform does not know
+    titles: str
+    title: str
+    ending: str  # asks for the whole in one word, after Jiang et al. 2023, arXiv:2307.16645
+
+
+TEMPLATES = {
+    "english": Template(
+        profile="Profile: {}\n",
+        category="Category: {}\n",
+        unknown="unknown",
+        titles="Notes:\n",
+        title="- {}\n",
+        ending="This author in one word:",
+    ),
+    "chinese": Template(
+        profile="简介：{}\n",  # noqa: RUF001
+        category="类目：{}\n",  # noqa: RUF001
+        unknown="未知",
+        titles="笔记：\n",  # noqa: RUF001
+        title="- {}\n",
+        ending="用一个词概括这位作者：",  # noqa: RUF001
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PromptConfig:
+    """What is read of an author, and how much of it."""
+
+    language: Language = "auto"  # of the template; auto: Chinese where a category has a Chinese name
+    n_titles: int = 20  # the newest ones
+    title_characters: int = 120  # a longer title, or the body of a note without one, is cut
+    max_tokens: int = 128  # of a prompt, with what the tokenizer sets before and after it
+
+    def __post_init__(self) -> None:
+        if self.language != "auto" and self.language not in TEMPLATES:
+            raise SchemaError("PromptConfig.language", f"one of auto, {', '.join(TEMPLATES)}", repr(self.language))
+        for field, value, least in (
+            ("n_titles", self.n_titles, 0),
+            ("title_characters", self.title_characters, 1),
+            ("max_tokens", self.max_tokens, ENDS + 1),
+        ):
+            if value < least:
+                raise SchemaError(f"PromptConfig.{field}", f"at least {least}", value)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a prompt is made of; titles oldest first."""
+
+    profile: str
+    category: str
+    titles: tuple[str, ...]
+
+    def text(self, template: Template) -> str:
+        """Write the prompt."""
+        profile = template.profile.format(self.profile) if self.profile else ""
+        heading = template.titles if self.titles else ""
+        lines = "".join(template.title.format(title) for title in self.titles)
+        return f"{profile}{template.category.format(self.category)}{heading}{lines}{template.ending}"
+
+    def newest(self, n_titles: int) -> Parts:
+        """Keep the newest titles only."""
+        return replace(self, titles=self.titles[len(self.titles) - n_titles :])
+
+    def cut(self, n_characters: int) -> Parts:
+        """Keep no title, and the beginning of the profile only."""
+        return replace(self, titles=(), profile=self.profile[:n_characters].rstrip())
+
+
+def n_bytes(texts: Sequence[str]) -> list[int]:
+    """Bound the lengths in tokens from above without a tokenizer: a byte-level one makes at most a token a byte."""
+    return [len(text.encode()) for text in texts]
+
+
+def prompts(
+    seen: Observation, ids_M: NDArray[np.int32], config: PromptConfig, *, measure: Measure = n_bytes
+) -> list[str]:
+    """Return one prompt for each author of `ids_M`, none longer than `config.max_tokens` by `measure`.
+
+    Pass `tokens.measure(tokenizer)`: the default fits every byte-level tokenizer but wastes room. Raises SchemaError
+    for an id that is no author's, and where `max_tokens` cannot hold a category.
+    """
+    template = TEMPLATES[language_of(seen, config)]
+    return _fitted(parts(seen, ids_M, config), template, config.max_tokens - ENDS, measure)
+
+
+def corpus(seen: Observation, config: PromptConfig, *, n_bodies: int = 4_000) -> list[str]:
+    """Return what a small language model can learn the world's language from.
+
+    That is one prompt an author, with everything in it, and the bodies of the newest notes.
+    """
+    template, notes = TEMPLATES[language_of(seen, config)], seen.catalog.notes
+    everybody_A = np.arange(len(seen.catalog.authors), dtype=np.int32)
+    newest_P = np.arange(max(0, len(notes) - n_bodies), len(notes), dtype=np.int32)
+    bodies = [cleaned(body) for body in notes.body.take(newest_P)]
+    return [one.text(template) for one in parts(seen, everybody_A, config)] + [body for body in bodies if body]
+
+
+def language_of(seen: Observation, config: PromptConfig) -> str:
+    """Return the language of the template. Category names decide, since they are the same at every moment."""
+    if config.language != "auto":
+        return config.language
+    return "chinese" if any(CHINESE.search(name) for name in seen.catalog.categories) else "english"
+
+
+def parts(seen: Observation, ids_M: NDArray[np.int32], config: PromptConfig) -> list[Parts]:
+    """Return what there is to say about each author, cleaned; titles up to `config.n_titles`."""
+    authors, categories = seen.catalog.authors, seen.catalog.categories
+    if ids_M.dtype != np.int32 or ids_M.ndim != 1:
+        raise SchemaError("ids_M", "int32(any,)", f"{ids_M.dtype}{ids_M.shape}")
+    check_range("ids_M", ids_M, 0, len(authors))
+    unknown = TEMPLATES[language_of(seen, config)].unknown
+    names = [unknown if c < 0 else cleaned(categories[c]) or unknown for c in authors.category_A[ids_M]]
+    most = CHARACTERS_PER_TOKEN * config.max_tokens
+    profiles = [cleaned(profile[: 4 * most])[:most] for profile in authors.profile.take(ids_M)]
+    titles_of = _titles(seen, ids_M, config)
+    found = zip(ids_M.tolist(), profiles, names, strict=True)
+    return [Parts(profile, name, tuple(titles_of.get(author, ()))) for author, profile, name in found]
+
+
+def _titles(seen: Observation, ids_M: NDArray[np.int32], config: PromptConfig) -> dict[int, list[str]]:
+    """Return the newest titles of each author asked for, oldest first; a note without a title is its body."""
+    notes = seen.catalog.notes
+    if config.n_titles == 0:
+        return {}
+    newest_P = newest_notes(notes.author_N, config.n_titles)
+    newest_P = newest_P[np.isin(notes.author_N[newest_P], ids_M)]
+    titles = [cleaned(title[: 4 * config.title_characters]) for title in notes.title.take(newest_P)]
+    empty = np.array([not title for title in titles], bool)
+    bodies = iter(notes.body.take(newest_P[empty]))
+    of_author: dict[int, list[str]] = {}
+    for author, title in zip(notes.author_N[newest_P].tolist(), titles, strict=True):
+        line = (title or cleaned(next(bodies)[: 4 * config.title_characters]))[: config.title_characters].rstrip()
+        if line:
+            of_author.setdefault(author, []).append(line)
+    return of_author
+
+
+def cleaned(text: str) -> str:
+    """Return the text on one line, fit for UTF-8: a lone surrogate is U+FFFD, a run of spaces and controls a space."""
+    whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return " ".join(CONTROL.sub(" ", whole).split())
+
+
+def _fitted(whole: list[Parts], template: Template, room: int, measure: Measure) -> list[str]:
+    """Shorten what is too long: by titles, and what then has none left and is still too long by its profile."""
+
+    def fits(some: Sequence[Parts]) -> NDArray[np.bool_]:
+        return np.asarray(measure([one.text(template) for one in some]), np.int64) <= room
+
+    done = _shortened(whole, Parts.newest, [len(one.titles) for one in whole], fits)
+    done = _shortened(done, Parts.cut, [len(one.profile) for one in done], fits)
+    good_M = fits(done)
+    if not good_M.all():
+        category = done[int(np.argmin(good_M))].category
+        raise SchemaError("PromptConfig.max_tokens", f"room for the category {category!r}", room + ENDS)
+    return [one.text(template) for one in done]
+
+
+def _shortened(whole: list[Parts], shorten: Shorten, most: list[int], fits: Fits) -> list[Parts]:
+    """Keep as much as fits of those that are too long, all at once: a tokenizer is quick with many texts."""
+    long_X = np.flatnonzero(~fits(whole))
+
+    def at(rows: NDArray[np.int64], size: NDArray[np.int64]) -> list[Parts]:
+        return [shorten(whole[row], n) for row, n in zip(long_X[rows].tolist(), size.tolist(), strict=True)]
+
+    sizes_X = np.array(most, np.int64)[long_X]
+    kept_X = _largest(sizes_X, lambda rows, size: fits(at(rows, size)))
+    done = list(whole)
+    for row, short in zip(long_X.tolist(), at(np.arange(len(long_X)), kept_X), strict=True):
+        done[row] = short
+    return done
+
+
+def _largest(
+    most_X: NDArray[np.int64], fits: Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.bool_]]
+) -> NDArray[np.int64]:
+    """Return the largest size of each row in [0, most] that fits, by bisection; 0 where none was seen to fit."""
+    low_X, high_X = np.zeros_like(most_X), most_X.copy()
+    while (rows := np.flatnonzero(low_X < high_X)).size:
+        middle = (low_X[rows] + high_X[rows] + 1) // 2
+        good = fits(rows, middle)
+        low_X[rows] = np.where(good, middle, low_X[rows])
+        high_X[rows] = np.where(good, high_X[rows], middle - 1)
+    return low_X
