@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import Qwen3Config, Qwen3Model
 
-from methods.author_encoder.prepared import MappedPairs, MappedRows
+from methods.author_encoder.prepared import MappedPairs, MappedRows, write_prepared
 from methods.author_encoder.step import Material
 
 VOCABULARY, WIDTH = 64, 16
@@ -71,6 +73,29 @@ def encoder(*, seed: int = 1, dropout: float = 0.0) -> TinyEncoder:
 def make(_: Path, seed: int) -> TinyEncoder:
     """What a job names; with dropout, so that resuming has luck to lose."""
     return encoder(seed=seed, dropout=0.1)
+
+
+class Mortal(TinyEncoder):
+    """An encoder whose process is killed, as from outside, at a forward pass that the environment names."""
+
+    def forward(self, ids_BL: Tensor, mask_BL: Tensor) -> tuple[Tensor, Tensor]:
+        left = int(os.environ.get("TEST_FORWARDS_LEFT", "-1"))
+        os.environ["TEST_FORWARDS_LEFT"] = str(left - 1)
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().forward(ids_BL, mask_BL)
+
+
+def make_mortal(_: Path, seed: int) -> Mortal:
+    whole = encoder(seed=seed, dropout=0.1)
+    return Mortal(whole.backbone, 8, torch.Generator().manual_seed(seed))
+
+
+def prepare(folder: Path) -> None:
+    """Write a prepared folder."""
+    made = material()
+    pairs_P2 = np.column_stack([made.pairs.first_P, made.pairs.second_P])
+    write_prepared(folder, pairs_P2, rows(), made.hard_PN)
 
 
 def rows(*, n_authors: int = 40, seed: int = 1) -> MappedRows:

@@ -46,6 +46,10 @@ class DeepSpeedEngine:
         self.name, self.device, self.rank, self.n_ranks = f"zero-{zero.stage}", device, rank(), n_ranks()
         self.needs_even_chunks = zero.stage == 3  # each encoding gathers weights from all ranks
         encoder = prepared(encoder, config, device)
+        # DeepSpeed cannot broadcast a tensor without dimensions, so the scale lives here as one of length 1.
+        self._scalars = {name for name, weights in encoder.named_parameters() if weights.ndim == 0}
+        for name in self._scalars:
+            encoder.get_parameter(name).data = encoder.get_parameter(name).data.reshape(1)
         optimizer = optimizer_of(encoder, config)
         self._stage, self._universal, self._deepspeed = zero.stage, zero.universal, deepspeed
         self._engine, self._optimizer, *_ = deepspeed.initialize(
@@ -54,7 +58,8 @@ class DeepSpeedEngine:
 
     def encode(self, ids_BL: Tensor, mask_BL: Tensor) -> tuple[Tensor, Tensor]:
         """Return unit vectors (B, D) and the scale, ()."""
-        return cast(tuple[Tensor, Tensor], self._engine(ids_BL, mask_BL))
+        vectors_BD, scale = self._engine(ids_BL, mask_BL)
+        return vectors_BD, scale.reshape(())
 
     def one_reduction(self) -> AbstractContextManager[None]:
         """Add up what `backward` gives within, and average it over ranks at the end."""
@@ -81,7 +86,8 @@ class DeepSpeedEngine:
             if weights.requires_grad:
                 with self._whole(weights):
                     if self.rank == 0:
-                        found[name] = weights.detach().float().cpu().clone()
+                        part = weights.detach().float().cpu().clone()
+                        found[name] = part.reshape(()) if name in self._scalars else part
         return found
 
     def save(self, folder: Path) -> None:

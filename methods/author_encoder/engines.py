@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol, cast
+from typing import Literal, Protocol, cast, get_args
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 
 from methods.author_encoder.gather import n_ranks, rank
 
@@ -39,6 +40,8 @@ class OptimizerConfig:
     checkpointing: bool = False  # recompute activations in the backward pass
 
     def __post_init__(self) -> None:
+        if self.precision not in get_args(Precision):
+            raise ValueError(f"precision: expected one of {', '.join(get_args(Precision))}, got {self.precision!r}")
         for name in ("learning_rate", "weight_decay", "clip"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise ValueError(f"OptimizerConfig.{name}: expected at least 0, got {getattr(self, name)}")
@@ -189,8 +192,8 @@ class PlainEngine:
 
 
 def _checkpoint_activations(encoder: nn.Module) -> None:
-    """Turn on recomputation in every module of the encoder that offers it."""
-    able = [part for part in encoder.modules() if hasattr(part, "gradient_checkpointing_enable")]
-    if not able:
-        raise ValueError("checkpointing: expected an encoder with gradient_checkpointing_enable, got none")
-    able[0].gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})  # type: ignore[operator]
+    """Turn on recomputation in the language model within the encoder."""
+    models = [part for part in encoder.modules() if isinstance(part, PreTrainedModel)]
+    if not models:
+        raise ValueError("checkpointing: expected an encoder with a transformers model in it, got none")
+    models[0].activation_checkpointing_enable({"use_reentrant": False})

@@ -75,7 +75,8 @@ def write_sentence_transformer(
     The tokenizer there closes each text with its end-of-text id, after cutting it, as ours are closed.
     """
     from sentence_transformers import SentenceTransformer
-    from sentence_transformers.models import Dense, Normalize, Pooling, Transformer
+    from sentence_transformers.base.modules import Dense, Normalize, Transformer
+    from sentence_transformers.sentence_transformer.modules import Pooling
 
     inside = folder / "merged"
     _merged(encoder).save_pretrained(inside)

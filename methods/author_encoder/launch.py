@@ -69,13 +69,17 @@ def write_job(job: Job, path: Path) -> None:
 def read_job(path: Path) -> Job:
     """Read what `write_job` wrote; raises ValueError for unknown or missing fields."""
     try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
-        training = facts.pop("training")
-        contrast, optimizer = ContrastConfig(**training.pop("contrast")), OptimizerConfig(**training.pop("optimizer"))
-        config = TrainingConfig(**training, contrast=contrast, optimizer=optimizer)
-        return Job(**{**facts, "zero": ZeroConfig(**facts["zero"]), "training": config})
-    except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
+        return job_of(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path}: expected a job as write_job writes it, got {error!r}") from error
+
+
+def job_of(facts: dict[str, Any]) -> Job:
+    """Return the job that plain dictionaries say."""
+    training = dict(facts["training"])
+    contrast, optimizer = ContrastConfig(**training.pop("contrast")), OptimizerConfig(**training.pop("optimizer"))
+    config = TrainingConfig(**training, contrast=contrast, optimizer=optimizer)
+    return Job(**{**facts, "zero": ZeroConfig(**facts["zero"]), "training": config})
 
 
 def spawn(job: Job, *, n_ranks: int) -> None:
