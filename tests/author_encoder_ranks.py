@@ -110,9 +110,9 @@ def all_steps(out: Path) -> None:
     found = {}
     for case in EXACT + FAULTY:
         if case.fault == "no-grad":
-            contrast.gathered = without_gradient
+            contrast.gathered = without_gradient  # type: ignore[attr-defined]
         found[case.name] = step_of(case)
-        contrast.gathered = gather.gathered
+        contrast.gathered = gather.gathered  # type: ignore[attr-defined]
     found["sharded"] = _naive_state()
     if dist.get_rank() == 0:
         torch.save(found, out)

@@ -75,7 +75,7 @@ def test_the_loss_is_what_a_plain_loop_gives(symmetric: bool, hide: tuple[bool, 
 def test_a_fixed_temperature_takes_the_place_of_the_scale_and_leaves_it_no_gradient() -> None:
     given, scale = ends([0, 1], [2, 3]), torch.tensor(3.0, requires_grad=True)
     loss = info_nce(given, scale, ContrastConfig(False, 0.1, False, False), known())
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     expected = float(info_nce(given, torch.tensor(10.0), PLAIN, known()))
     assert loss.item() == pytest.approx(expected, rel=1e-5)
     assert scale.grad == 0
@@ -85,7 +85,7 @@ def test_a_row_whose_every_negative_is_hidden_has_loss_zero_and_a_finite_gradien
     given = ends([0, 0], [1, 1])
     vectors_BD = given.first_BD.requires_grad_()
     loss = info_nce(given, torch.tensor(5.0), ContrastConfig(), known((0, 1)))
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     assert loss.item() == pytest.approx(0, abs=1e-6)
     assert vectors_BD.grad is not None
     assert bool(torch.isfinite(vectors_BD.grad).all())
@@ -121,6 +121,6 @@ def test_the_loss_is_the_one_of_sentence_transformers(n_hard: int) -> None:
     hard = [[6, 7], [7, 8], [8, 9]] if n_hard else None
     given = ends([0, 1, 2], [3, 4, 5], hard)
     columns: Iterable[Tensor] = (given.first_BD, given.second_BD, *given.hard_BND.unbind(1))
-    oracle = MultipleNegativesRankingLoss(Given(), scale=20.0)
+    oracle = MultipleNegativesRankingLoss(Given(), scale=20.0)  # type: ignore[arg-type]
     expected = oracle([{"sentence_embedding": part} for part in columns], torch.empty(0))
     assert float(info_nce(given, torch.tensor(20.0), PLAIN, known())) == pytest.approx(float(expected), rel=1e-5)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import socket
-from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
-from torch.multiprocessing import start_processes
+from torch.multiprocessing.spawn import start_processes
 
 from methods.author_encoder import engines
 from tests.author_encoder_ranks import CHUNK, EXACT, FAULTY, Case, all_steps, as_rank, descent, step_of
@@ -35,7 +34,7 @@ def _descent(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def two_ranks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Gradients]:
     out = tmp_path_factory.mktemp("ranks") / "steps.pt"
-    start_processes(as_rank, (2, free_port(), all_steps, out), 2, start_method="spawn")
+    start_processes(as_rank, (2, free_port(), all_steps, out), 2, start_method="spawn")  # type: ignore[no-untyped-call]
     found: dict[str, Gradients] = torch.load(out, weights_only=True)
     return found
 

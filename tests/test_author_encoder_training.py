@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from methods.author_encoder import checkpoints
-from methods.author_encoder.engines import OptimizerConfig, PlainEngine
+from methods.author_encoder.engines import OptimizerConfig, PlainEngine, Precision
 from methods.author_encoder.keyed_luck import keyed
 from methods.author_encoder.launch import Job, read_job, spawn, write_job
 from methods.author_encoder.prepared import read_prepared
@@ -153,7 +154,7 @@ def test_a_loss_that_is_not_finite_is_refused() -> None:
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
-def test_half_precision_needs_deepspeed(precision: str) -> None:
+def test_half_precision_needs_deepspeed(precision: Precision) -> None:
     with pytest.raises(ValueError, match="without DeepSpeed"):
         PlainEngine(encoder(), OptimizerConfig(precision=precision), CPU)
 
@@ -182,7 +183,8 @@ def test_activations_are_recomputed_in_training_mode_alone(training: bool, n_cal
     assert all(part.training for part in module.modules())
     module.train(training)
     calls: list[int] = []
-    module.backbone.base_model.model.layers[0].mlp.register_forward_pre_hook(lambda *_: calls.append(1))
+    layers = module.backbone.get_submodule("base_model.model.layers.0.mlp")
+    layers.register_forward_pre_hook(lambda *_: calls.append(1))
     vectors_BD, _ = module(*rows().padded(np.arange(4)))
     vectors_BD.sum().backward()
     assert len(calls) == n_calls
@@ -215,7 +217,7 @@ def test_a_job_comes_back_from_its_file(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["plain", "deepspeed"])
 def test_ranks_killed_at_any_step_end_with_the_adapter_of_ranks_left_alone(
-    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: Literal["plain", "deepspeed"], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     prepare(tmp_path / "in")

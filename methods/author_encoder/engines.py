@@ -151,7 +151,7 @@ class PlainEngine:
         flat = torch.cat([grad.flatten() for grad in grads])
         dist.all_reduce(flat)
         flat /= self.n_ranks
-        for weights, part in zip(self._trained, flat.split([grad.numel() for grad in grads]), strict=True):
+        for weights, part in zip(self._trained, torch.split(flat, [grad.numel() for grad in grads]), strict=True):
             weights.grad = part.view_as(weights).clone()
 
     def backward(self, loss: Tensor) -> None:

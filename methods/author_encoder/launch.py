@@ -27,8 +27,8 @@ from typing import Any, Literal, cast
 import torch
 import torch.distributed as dist
 from torch import nn
-from torch.multiprocessing import ProcessExitedException, ProcessRaisedException, start_processes
-from torch.multiprocessing.spawn import ProcessContext
+from torch.distributed.distributed_c10d import PrefixStore
+from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException, start_processes
 
 from methods.author_encoder import checkpoints, export
 from methods.author_encoder.contrast import ContrastConfig
@@ -93,9 +93,7 @@ def spawn(job: Job, *, n_ranks: int) -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     try:
-        started = start_processes(_spawned, (n_ranks, port, job), n_ranks, join=False, start_method="spawn")
-        while not cast(ProcessContext, started).join():
-            pass
+        start_processes(_spawned, (n_ranks, port, job), n_ranks, start_method="spawn")  # type: ignore[no-untyped-call]
     except ProcessRaisedException as error:
         last = str(error).strip().splitlines()[-1]
         if last.startswith("ValueError: "):
@@ -136,8 +134,8 @@ def join(device: torch.device) -> None:
     rank, n_ranks = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
     served = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
     place = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
-    store = dist.TCPStore(*place, n_ranks, is_master=rank == 0 and not served, wait_for_workers=False)
-    own = dist.PrefixStore(f"attempt{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
+    store = dist.TCPStore(*place, n_ranks, is_master=rank == 0 and not served, wait_for_workers=False)  # type: ignore[attr-defined]
+    own = PrefixStore(f"attempt{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
     backend = "nccl" if device.type == "cuda" else "gloo"
     dist.init_process_group(backend, store=own, rank=rank, world_size=n_ranks)
 

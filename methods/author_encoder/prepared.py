@@ -96,7 +96,7 @@ def read_prepared(folder: Path) -> Material:
 def _mapped(path: Path, dtype: str, n_dims: int) -> NDArray[Any]:
     if not path.is_file():
         raise ValueError(f"{path}: expected a file, got none")
-    found = np.load(path, mmap_mode="r", allow_pickle=False)
+    found: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     if found.dtype != np.dtype(dtype) or found.ndim != n_dims:
         raise ValueError(f"{path}: expected {dtype} of {n_dims} dimensions, got {found.dtype}{found.shape}")
     return found
