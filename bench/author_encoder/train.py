@@ -38,11 +38,8 @@ def train_author_encoder(  # noqa: PLR0913 - one argument an option
     settings: dict[str, object] = {
         "contrast": {"symmetric": not one_sided, "temperature": temperature, "log_q": log_q},
         "optimizer": {"learning_rate": learning_rate, "precision": precision, "checkpointing": checkpointing},
-        "steps": steps,
-        "batch": batch,
-        "accumulate": accumulate,
-        "chunk_tokens": chunk_tokens,
-        "save_every": save_every,
+        **{"steps": steps, "batch": batch, "accumulate": accumulate},
+        **{"chunk_tokens": chunk_tokens, "save_every": save_every},
     }
     places = {"prepared": str(dataset), "out": str(out), "maker": encoder}
     made = launch.job_of({**places, "seed": seed, "engine": engine, "zero": {"stage": stage}, "training": settings})
