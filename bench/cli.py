@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.author_encoder.pairs import author_pairs
+from bench.author_encoder.train import train_author_encoder
 from bench.compare.command import compare
 from bench.evidence import parity, tune
 from bench.experiments import guarantee
@@ -52,6 +53,7 @@ app.command()(latency)
 app.command()(compare)
 app.command()(parity)
 app.command("author-pairs")(author_pairs)
+app.command()(train_author_encoder)
 
 WORLD_HELP = f"One of {', '.join(WORLDS)}; settings may follow: small:text_alignment=0,days=20."
 Out = Annotated[Path, typer.Option(help="Folder to write; for a dataset it must not exist yet.")]

@@ -1,1 +1,1 @@
-"""What the author encoder is fed and what comes of it, held against the truth of the simulator."""
+"""Commands of the author encoder, and its pairs held against the truth of the simulator."""

@@ -1,0 +1,256 @@
+"""Training of the author encoder: plain torch, DDP, DeepSpeed ZeRO 0 to 3 and sentence-transformers' losses.
+
+`python -m benchmarks.author_encoder [--ranks 1,2] [--steps 4] [--json FILE]`. All train the same model on the same
+prompts and the same number of pairs, one thread a rank. A row is the mean over steps after the first: real tokens a
+wall and a CPU second of all ranks, and the largest peak of memory of a rank, at the end of its process. CPU seconds are
+the ones to trust on a busy machine. With CUDA, a 0.6 billion Qwen3 with adapters in bfloat16 is timed instead, and its
+arithmetic put beside what a large matrix product reaches on the card.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is loaded
+
+import argparse
+import json
+import resource
+import socket
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from numpy.typing import NDArray
+from peft import LoraConfig, TaskType, get_peft_model
+from torch import Tensor, nn
+from torch.multiprocessing.spawn import start_processes
+from torch.nn import functional
+from torch.nn.parallel import DistributedDataParallel
+from transformers import Qwen3Config, Qwen3Model
+
+from methods.author_encoder.deepspeed_engine import DeepSpeedEngine, ZeroConfig
+from methods.author_encoder.engines import Engine, OptimizerConfig, PlainEngine, local_device
+from methods.author_encoder.launch import join
+from methods.author_encoder.prepared import MappedPairs, MappedRows
+from methods.author_encoder.step import Material
+from methods.author_encoder.training import Reading, Run, TrainingConfig, train
+
+CONTENDERS = ("plain", "ddp", "zero-0", "zero-1", "zero-2", "zero-3", "sentence-transformers")
+N_AUTHORS, N_PAIRS, BATCH, CHUNK = 2_000, 20_000, 64, 2_048
+SMALL = Qwen3Config(
+    vocab_size=4_000,
+    hidden_size=128,
+    intermediate_size=384,
+    num_hidden_layers=4,
+    num_attention_heads=4,
+    num_key_value_heads=2,
+    head_dim=32,
+)
+LARGE = Qwen3Config(  # Qwen3-0.6B's
+    vocab_size=151_936,
+    hidden_size=1_024,
+    intermediate_size=3_072,
+    num_hidden_layers=28,
+    num_attention_heads=16,
+    num_key_value_heads=8,
+    head_dim=128,
+)
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is timed."""
+
+    contender: str
+    n_ranks: int
+    chunk: int
+    steps: int
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What it took: real tokens a second, CPU seconds a step summed over ranks, megabytes of the largest rank."""
+
+    tokens_per_wall_second: float
+    tokens_per_cpu_second: float
+    cpu_seconds_a_step: float
+    peak_megabytes: float
+
+
+class Encoder(nn.Module):
+    """Adapters on a random language model, last token, projection to 128 dimensions."""
+
+    def __init__(self, config: Qwen3Config) -> None:
+        super().__init__()
+        lora = LoraConfig(task_type=TaskType.FEATURE_EXTRACTION, r=16, lora_alpha=32, target_modules="all-linear")
+        with torch.random.fork_rng():
+            torch.manual_seed(1)  # all ranks alike
+            self.backbone = get_peft_model(Qwen3Model(config), lora)
+            self.head = nn.Linear(config.hidden_size, 128, bias=False)
+        self.log_scale = nn.Parameter(torch.tensor(3.0))
+
+    def forward(self, ids_BL: Tensor, mask_BL: Tensor) -> tuple[Tensor, Tensor]:
+        """Return unit vectors and the scale."""
+        read = self.backbone(input_ids=ids_BL, attention_mask=mask_BL, use_cache=False)
+        last_BH = read.last_hidden_state[torch.arange(len(ids_BL), device=ids_BL.device), mask_BL.sum(1) - 1]
+        vectors_BD = functional.linear(last_BH.to(self.head.weight.dtype), self.head.weight)
+        return functional.normalize(vectors_BD.float(), dim=1), self.log_scale.clamp(max=4.6).exp()
+
+
+class DdpEngine(PlainEngine):
+    """The plain engine with torch's DistributedDataParallel in place of our one averaging; whole batches only."""
+
+    def __init__(self, encoder: nn.Module, config: OptimizerConfig, device: torch.device) -> None:
+        super().__init__(encoder, config, device)
+        self._wrapped = DistributedDataParallel(self._encoder)
+
+    def encode(self, ids_BL: Tensor, mask_BL: Tensor) -> tuple[Tensor, Tensor]:
+        """Encode through the wrapper."""
+        return cast(tuple[Tensor, Tensor], self._wrapped(ids_BL, mask_BL))
+
+    @contextmanager
+    def one_reduction(self) -> Iterator[None]:
+        """Leave it to the wrapper, which averages during the backward pass."""
+        yield
+
+
+def material(vocabulary: int) -> Material:
+    """Draw prompts of log-normal length, 45 tokens on average and at most 179, and pairs at random."""
+    rng = np.random.default_rng(1)
+    lengths_R = np.clip(rng.lognormal(3.6, 0.6, N_AUTHORS), 8, 179).astype(np.int64)
+    offsets_S = np.concatenate([[0], np.cumsum(lengths_R)]).astype(np.int64)
+    rows = MappedRows(rng.integers(5, vocabulary, offsets_S[-1]).astype(np.uint32), offsets_S, 0)
+    first_P, second_P = rng.integers(0, N_AUTHORS, (2, N_PAIRS)).astype(np.int32)
+    return Material.without_hard(rows, MappedPairs(first_P, second_P, N_AUTHORS))
+
+
+def engine_of(contender: str, encoder: nn.Module, config: OptimizerConfig, device: torch.device) -> Engine:
+    """Return the contender's engine."""
+    if contender == "ddp":
+        return DdpEngine(encoder, config, device)
+    if contender == "plain":
+        return PlainEngine(encoder, config, device)
+    return DeepSpeedEngine(encoder, config, ZeroConfig(int(contender[-1])), device)
+
+
+def time_ours(case: Case, config: Qwen3Config, optimizer: OptimizerConfig) -> tuple[NDArray[np.float64], float]:
+    """Return wall and CPU seconds a step, (S, 2), of this rank without its first, and real tokens a step."""
+    clock: list[tuple[float, float]] = []
+    tokens: list[float] = []
+
+    def watch(reading: Reading) -> None:
+        clock.append((time.perf_counter(), time.process_time()))
+        tokens.append(reading.tokens_per_second * BATCH / reading.pairs_per_second)
+
+    device = local_device()
+    engine = engine_of(case.contender, Encoder(config), optimizer, device)
+    plan = TrainingConfig(steps=case.steps + 1, batch=BATCH, chunk_tokens=case.chunk, optimizer=optimizer)
+    train(engine, material(config.vocab_size), plan, Run(1, watch))
+    return np.diff(np.array(clock), axis=0), float(np.mean(tokens[1:]))
+
+
+def time_theirs(case: Case) -> tuple[NDArray[np.float64], float]:
+    """Time sentence-transformers' model and losses on the same prompts, written as words."""
+    from benchmarks.author_encoder_theirs import seconds_of
+
+    made = material(SMALL.vocab_size)
+    backbone = Encoder(SMALL).backbone
+    return seconds_of(backbone, made, batch=BATCH // case.n_ranks, chunk=case.chunk, steps=case.steps)
+
+
+def work(rank: int, port: int, case: Case, out: Path) -> None:
+    """Be one rank of a case; rank 0 writes the cost."""
+    warnings.filterwarnings("ignore")
+    here = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": case.n_ranks, "MASTER_ADDR": "127.0.0.1"}
+    os.environ.update({name: str(value) for name, value in here.items()}, MASTER_PORT=str(port))
+    torch.set_num_threads(1)
+    join(local_device())
+    theirs = case.contender == "sentence-transformers"
+    seconds_S2, n_tokens = time_theirs(case) if theirs else time_ours(case, SMALL, OptimizerConfig())
+    wall, cpu = seconds_S2.mean(0)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    every: list[Any] = [None] * case.n_ranks
+    dist.all_gather_object(every, (wall, cpu, peak))
+    if rank == 0:
+        all_cpu = sum(each[1] for each in every)
+        cost = Cost(n_tokens / max(each[0] for each in every), n_tokens / all_cpu, all_cpu, max(e[2] for e in every))
+        out.write_text(json.dumps(asdict(cost)))
+    dist.destroy_process_group()
+
+
+def measure(case: Case) -> Cost:
+    """Run a case in processes of its own, so that memory and imports are its own."""
+    with socket.socket() as free, tempfile.TemporaryDirectory() as folder:
+        free.bind(("127.0.0.1", 0))
+        port, out = free.getsockname()[1], Path(folder) / "cost.json"
+        free.close()
+        start_processes(work, (port, case, out), case.n_ranks, start_method="spawn")  # type: ignore[no-untyped-call]
+        return Cost(**json.loads(out.read_text()))
+
+
+def matmul_peak(device: torch.device) -> float:
+    """Return the floating-point operations a second of a large bfloat16 matrix product, the best of five."""
+    n, best = 8_192, 0.0
+    a, b = (torch.randn(n, n, device=device, dtype=torch.bfloat16) for _ in range(2))
+    for _ in range(5):
+        torch.cuda.synchronize()
+        began = time.perf_counter()
+        for _ in range(10):
+            a @ b
+        torch.cuda.synchronize()
+        best = max(best, 10 * 2 * n**3 / (time.perf_counter() - began))
+    return best
+
+
+def on_gpu(steps: int) -> dict[str, float]:
+    """Time a 0.6 billion Qwen3 on the GPU. 4 operations a weight and token: frozen weights need no gradient."""
+    device = local_device()
+    case = Case("plain", 1, 0, steps)
+    seconds_S2, n_tokens = time_ours(case, LARGE, OptimizerConfig(precision="bf16-backbone"))
+    rate, peak = n_tokens / float(np.median(seconds_S2[:, 0])), matmul_peak(device)
+    with torch.device("meta"):
+        n_weights = sum(part.numel() for name, part in Qwen3Model(LARGE).named_parameters() if "embed" not in name)
+    share = rate * 4 * n_weights / peak
+    memory = torch.cuda.max_memory_allocated(device) / 2**20
+    return {"tokens_per_second": rate, "peak_flops": peak, "share_of_peak": share, "peak_megabytes": memory}
+
+
+def main() -> None:
+    """Time all contenders and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--ranks", default="1,2")
+    parser.add_argument("--contenders", default=",".join(CONTENDERS))
+    parser.add_argument("--steps", type=int, default=4, help="timed, after one that is not")
+    parser.add_argument("--json", type=Path)
+    asked = parser.parse_args()
+    found: list[dict[str, Any]] = []
+    if torch.cuda.is_available():
+        found.append(on_gpu(asked.steps))
+        print(found[0])
+    for n_ranks in () if torch.cuda.is_available() else map(int, asked.ranks.split(",")):
+        for contender in asked.contenders.split(","):
+            for chunk in (0,) if contender == "ddp" else (0, CHUNK):
+                case = Case(contender, n_ranks, chunk, asked.steps)
+                cost = measure(case)
+                found.append(asdict(case) | asdict(cost))
+                print(
+                    f"{contender:>22} ranks {n_ranks} chunk {chunk:>5}: {cost.tokens_per_wall_second:8.0f} tokens/s, "
+                    f"{cost.tokens_per_cpu_second:8.0f} tokens/CPU-s, {cost.cpu_seconds_a_step:6.2f} CPU-s a step, "
+                    f"{cost.peak_megabytes:6.0f} MB",
+                    flush=True,
+                )
+    if asked.json is not None:
+        asked.json.write_text(json.dumps(found, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""sentence-transformers' model and losses on the prompts and the weights that ours is timed with.
+
+Its trainer asks for the package `datasets`, which is no dependency of ours: the loop here is the least one around its
+losses, so what the trainer itself adds is not counted against it.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from numpy.typing import NDArray
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.base.modules import Dense, Normalize, Transformer
+from sentence_transformers.sentence_transformer.losses import (
+    CachedMultipleNegativesRankingLoss,
+    MultipleNegativesRankingLoss,
+)
+from sentence_transformers.sentence_transformer.modules import Pooling
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
+from torch import nn
+from transformers import PreTrainedTokenizerFast
+
+from methods.author_encoder.gather import n_ranks, rank
+from methods.author_encoder.step import Material
+
+
+def seconds_of(
+    backbone: Any, made: Material, *, batch: int, chunk: int, steps: int
+) -> tuple[NDArray[np.float64], float]:
+    """Return wall and CPU seconds a step without the first, (S, 2), and the mean real tokens of a global batch."""
+    with tempfile.TemporaryDirectory() as folder:
+        model = _model(backbone, Path(folder)).train()
+    # A chunk there is so many rows; ours is so many tokens, about 45 a row.
+    loss_of: Any = (
+        CachedMultipleNegativesRankingLoss(model, mini_batch_size=max(1, chunk // 45), gather_across_devices=True)
+        if chunk
+        else MultipleNegativesRankingLoss(model, gather_across_devices=True)
+    )
+    trained = [weights for weights in model.parameters() if weights.requires_grad]
+    optimizer, order = torch.optim.AdamW(trained), np.random.default_rng(1).permutation(len(made.pairs.first_P))
+    clock, n_tokens = [], []
+    for step in range(steps + 1):
+        own = order[(step * n_ranks() + rank()) * batch :][:batch]
+        columns = [column_P[own] for column_P in (made.pairs.first_P, made.pairs.second_P)]
+        features = [model.preprocess([_words(made, author) for author in ids]) for ids in columns]
+        loss_of(features, torch.empty(0)).backward()
+        for weights in trained:
+            if n_ranks() > 1:
+                dist.all_reduce(weights.grad)
+            weights.grad = None if weights.grad is None else weights.grad / n_ranks()
+        optimizer.step()
+        optimizer.zero_grad()
+        clock.append((time.perf_counter(), time.process_time()))
+        n_tokens.append(n_ranks() * float(made.tokens.lengths_R[np.concatenate(columns)].sum()))
+    return np.diff(np.array(clock), axis=0), float(np.mean(n_tokens[1:]))
+
+
+def _words(made: Material, author: int) -> str:
+    return " ".join(f"w{i}" for i in made.tokens.padded(np.array([author]))[0][0].tolist())
+
+
+def _model(backbone: Any, folder: Path) -> SentenceTransformer:
+    """Put sentence-transformers' modules around the same adapters and the same projection."""
+    inner = Tokenizer(WordLevel({f"w{i}": i for i in range(backbone.config.vocab_size)}, unk_token="w0"))
+    inner.pre_tokenizer = Whitespace()
+    words = PreTrainedTokenizerFast(tokenizer_object=inner, eos_token="w1", pad_token="w0", padding_side="right")  # type: ignore[no-untyped-call]
+    backbone.get_base_model().save_pretrained(folder / "model")
+    words.save_pretrained(folder / "model")
+    reader = Transformer(str(folder / "model"), max_seq_length=200)
+    reader.auto_model = backbone
+    n_hidden = backbone.config.hidden_size
+    dense = Dense(n_hidden, 128, bias=False, activation_function=nn.Identity())
+    return SentenceTransformer(
+        modules=[reader, Pooling(n_hidden, pooling_mode="lasttoken"), dense, Normalize()], device="cpu"
+    )

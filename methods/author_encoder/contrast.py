@@ -1,0 +1,126 @@
+"""InfoNCE over pairs of authors: a row's positive is its own column, all other columns of all ranks are negatives.
+
+A column is hidden from a row, and so no negative, when it is the row's own author or the row's positive again, or
+when the two are a known pair: authors who share readers would otherwise be pushed apart. With logQ, each column is
+lowered by the log of how often a batch draws its author, so that busy authors are not punished for being drawn.
+Shapes: B pairs of a rank, G pairs of all ranks, N mined negatives of a pair, C = G + G * N columns, P known pairs, A
+authors, D dimensions.
+
+References: van den Oord et al. 2018, arXiv:1807.03748 (InfoNCE); Yi et al. 2019, doi:10.1145/3298689.3346996 (logQ).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from methods.author_encoder.gather import gathered, gathered_ids, rank
+
+HIDDEN = -1e9  # not -inf: a row whose every negative is hidden keeps a finite gradient
+NOBODY = -1  # in place of a mined negative that a pair lacks
+
+
+class PairTable(Protocol):
+    """What training reads of pairs: two columns of author ids, and how many authors there are."""
+
+    @property
+    def first_P(self) -> NDArray[np.int32]: ...  # noqa: D102
+    @property
+    def second_P(self) -> NDArray[np.int32]: ...  # noqa: D102
+    @property
+    def n_authors(self) -> int: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True)
+class ContrastConfig:
+    """Which terms the loss has."""
+
+    symmetric: bool = True  # mean of both directions; else the first of a pair looks for the second
+    temperature: float = 0.0  # fixed; 0 takes the scale that the encoder learns
+    hide_known_pairs: bool = True
+    hide_same_author: bool = True
+    log_q: bool = False  # correct for how often an author is drawn
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.temperature < float("inf"):
+            raise ValueError(f"ContrastConfig.temperature: expected at least 0, got {self.temperature}")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Known:
+    """What is known of all pairs: their sorted keys, and the log frequency of each author among their ends."""
+
+    key_P: Tensor  # int64, ascending: lesser id * A + greater id
+    log_q_A: Tensor  # float32; 0 for authors in no pair, who are never a column but by being mined
+    n_authors: int
+
+    @classmethod
+    def of(cls, pairs: PairTable, device: torch.device) -> Known:
+        """Take keys and frequencies from a table of pairs."""
+        first_P, second_P = pairs.first_P.astype(np.int64), pairs.second_P.astype(np.int64)
+        key_P = np.sort(np.minimum(first_P, second_P) * pairs.n_authors + np.maximum(first_P, second_P))
+        n_A = np.bincount(first_P, minlength=pairs.n_authors) + np.bincount(second_P, minlength=pairs.n_authors)
+        log_q_A = np.log(np.maximum(n_A, 1) / max(n_A.sum(), 1)).astype(np.float32)
+        return cls(torch.from_numpy(key_P).to(device), torch.from_numpy(log_q_A).to(device), pairs.n_authors)
+
+    def has(self, one_X: Tensor, other_X: Tensor) -> Tensor:
+        """Whether each two authors are a known pair; the two are broadcast against each other."""
+        key_X = torch.minimum(one_X, other_X) * self.n_authors + torch.maximum(one_X, other_X)
+        if len(self.key_P) == 0:
+            return torch.zeros_like(key_X, dtype=torch.bool)
+        at_X = torch.searchsorted(self.key_P, key_X.contiguous()).clamp(max=len(self.key_P) - 1)
+        return self.key_P[at_X] == key_X
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ends:
+    """A rank's share of a batch by author: ids int64 (B,) and (B, N) with NOBODY, vectors alike with D behind."""
+
+    first_B: Tensor
+    second_B: Tensor
+    hard_BN: Tensor
+    first_BD: Tensor
+    second_BD: Tensor
+    hard_BND: Tensor
+
+
+def info_nce(ends: Ends, scale: Tensor, config: ContrastConfig, known: Known) -> Tensor:
+    """Return the mean over this rank's pairs of the cross entropy of the own column, ().
+
+    The mean over ranks is the loss of the whole batch. All ranks must call it together, with equally many pairs.
+    """
+    if config.temperature:
+        scale = scale.new_tensor(1 / config.temperature) + 0 * scale  # the parameter keeps a gradient, which is zero
+    hard_M, hard_MD = ends.hard_BN.flatten(), ends.hard_BND.flatten(0, 1)
+    hard_K, hard_KD = (gathered_ids(hard_M), gathered(hard_MD)) if len(hard_M) else (hard_M, hard_MD)
+    first = ends.first_B, ends.first_BD
+    second = ends.second_B, ends.second_BD
+    directions = ((first, second), (second, first)) if config.symmetric else ((first, second),)
+    losses = []
+    for (row_B, row_BD), (own_B, own_BD) in directions:
+        column_C = torch.cat([gathered_ids(own_B), hard_K])
+        column_CD = torch.cat([gathered(own_BD), hard_KD])
+        logits_BC = scale * (row_BD @ column_CD.T)
+        if config.log_q:
+            logits_BC = logits_BC - known.log_q_A[column_C.clamp(min=0)]
+        hidden_BC = hidden(row_B, own_B, column_C, config, known)
+        target_B = rank() * len(row_B) + torch.arange(len(row_B), device=row_B.device)
+        hidden_BC[torch.arange(len(row_B), device=row_B.device), target_B] = False
+        losses.append(functional.cross_entropy(logits_BC.masked_fill(hidden_BC, HIDDEN), target_B))
+    return torch.stack(losses).mean()
+
+
+def hidden(row_B: Tensor, own_B: Tensor, column_C: Tensor, config: ContrastConfig, known: Known) -> Tensor:
+    """Mark, (B, C), the columns that are no negatives to a row; the row's own column is marked too."""
+    hidden_BC = (column_C == NOBODY)[None, :].repeat(len(row_B), 1)
+    if config.hide_same_author:
+        hidden_BC |= (column_C == row_B[:, None]) | (column_C == own_B[:, None])
+    if config.hide_known_pairs:
+        hidden_BC |= known.has(row_B[:, None], column_C.clamp(min=0)[None, :])
+    return hidden_BC

@@ -1,0 +1,115 @@
+"""What training leaves behind: an adapter in peft's format with the projection beside it, and sentence-transformers'.
+
+`write` puts `adapter_model.safetensors` (or, without adapters, the backbone's own files) and `head.safetensors` into a
+folder; `read` puts them back on an encoder. `write_sentence_transformer` writes a folder that `SentenceTransformer`
+opens and that gives the same vectors, adapters merged in. An encoder here is a module with `backbone`, `head` (a linear
+projection without bias) and `log_scale`.
+"""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from peft import PeftModel, set_peft_model_state_dict
+from safetensors.torch import load_file, save_file
+from tokenizers.processors import Sequence, TemplateProcessing
+from torch import nn
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from methods.author_encoder.engines import Engine
+
+BACKBONE = "backbone."
+ADAPTER, HEAD = "adapter_model.safetensors", "head.safetensors"
+
+
+class Exportable(Protocol):
+    """The parts that an encoder must have to be written."""
+
+    backbone: Any  # a transformers model, or one of peft around it
+    head: nn.Linear
+    log_scale: nn.Parameter
+
+
+def write(engine: Engine, encoder: Exportable, folder: Path) -> None:
+    """Write what `engine` trained of `encoder`; all ranks call it together, rank 0 writes.
+
+    Raises ValueError where a weight came out empty, as under ZeRO-3 those do that were not gathered.
+    """
+    weights = engine.weights()
+    if engine.rank != 0:
+        return
+    empty = [name for name, part in weights.items() if part.numel() == 0]
+    if empty:
+        raise ValueError(f"weights: expected none empty, got {len(empty)}, first {empty[0]}")
+    folder.mkdir(parents=True, exist_ok=True)
+    inner = {name.removeprefix(BACKBONE): part for name, part in weights.items() if name.startswith(BACKBONE)}
+    if inner:
+        encoder.backbone.save_pretrained(folder, state_dict=inner)
+    save_file({name: part for name, part in weights.items() if not name.startswith(BACKBONE)}, folder / HEAD)
+
+
+def read(encoder: nn.Module, folder: Path) -> None:
+    """Put back onto an encoder of the same shape what `write` wrote.
+
+    Raises ValueError where the folder holds other weights than the encoder has.
+    """
+    own = dict(encoder.named_parameters())
+    for name, part in load_file(folder / HEAD).items():
+        if name not in own or own[name].shape != part.shape:
+            raise ValueError(f"{folder / HEAD}: expected weights of this encoder, got {name} {tuple(part.shape)}")
+        own[name].data.copy_(part)
+    backbone = cast(Exportable, encoder).backbone
+    if isinstance(backbone, PeftModel):
+        set_peft_model_state_dict(backbone, load_file(folder / ADAPTER))
+    elif (folder / "model.safetensors").is_file():
+        backbone.load_state_dict(load_file(folder / "model.safetensors"))
+
+
+def write_sentence_transformer(
+    encoder: Exportable, tokenizer: PreTrainedTokenizerBase, folder: Path, *, max_tokens: int
+) -> None:
+    """Write an encoder that pools the last token in the format of sentence-transformers, float32, adapters merged.
+
+    The tokenizer there closes each text with its end-of-text id, after cutting it, as ours are closed.
+    """
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.base.modules import Dense, Normalize, Transformer
+    from sentence_transformers.sentence_transformer.modules import Pooling
+
+    inside = folder / "merged"
+    _merged(encoder).save_pretrained(inside)
+    _closing(tokenizer).save_pretrained(inside)
+    reader = Transformer(str(inside), max_seq_length=max_tokens)
+    n_out, n_in = encoder.head.weight.shape
+    dense = Dense(n_in, n_out, bias=False, activation_function=nn.Identity())
+    dense.linear.weight.data.copy_(encoder.head.weight.detach().float())
+    parts = [reader, Pooling(n_in, pooling_mode="lasttoken"), dense, Normalize()]
+    SentenceTransformer(modules=parts, device="cpu").save(str(folder), create_model_card=False)
+    for path in sorted(inside.iterdir()):
+        path.unlink()
+    inside.rmdir()
+
+
+def _merged(encoder: Exportable) -> PreTrainedModel:
+    backbone = copy.deepcopy(encoder.backbone).float().eval()
+    if isinstance(backbone, PeftModel):
+        backbone = cast(Any, backbone).merge_and_unload()
+    return cast(PreTrainedModel, backbone)
+
+
+def _closing(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
+    """Return a copy of the tokenizer that ends each text with its end-of-text id."""
+    if tokenizer.eos_token is None:
+        raise ValueError("tokenizer.eos_token: expected an end of text, got None")
+    closing = copy.deepcopy(tokenizer)
+    fast = cast(Any, closing).backend_tokenizer
+    ending = TemplateProcessing(
+        single="$A " + closing.eos_token, special_tokens=[(closing.eos_token, closing.eos_token_id)]
+    )
+    fast.post_processor = ending if fast.post_processor is None else Sequence([fast.post_processor, ending])
+    if closing.pad_token is None:
+        closing.pad_token = closing.eos_token
+    closing.padding_side = "right"
+    return closing

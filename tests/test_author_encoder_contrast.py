@@ -1,0 +1,126 @@
+"""The loss is the one that its formula, a plain loop and sentence-transformers give."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from methods.author_encoder.contrast import NOBODY, ContrastConfig, Ends, Known, info_nce
+from methods.author_encoder.prepared import MappedPairs
+
+CPU = torch.device("cpu")
+PLAIN = ContrastConfig(symmetric=False, hide_known_pairs=False, hide_same_author=False)
+
+
+def unit(*shape: int, seed: int) -> Tensor:
+    return functional.normalize(torch.randn(*shape, generator=torch.Generator().manual_seed(seed)), dim=-1)
+
+
+def known(*pairs: tuple[int, int], n_authors: int = 10) -> Known:
+    ends = np.array(pairs, np.int32).reshape(-1, 2)
+    return Known.of(MappedPairs(ends[:, 0], ends[:, 1], n_authors), CPU)
+
+
+def ends(first: list[int], second: list[int], hard: list[list[int]] | None = None, *, seed: int = 1) -> Ends:
+    """Draw a vector an author, the same wherever the author is."""
+    hard_BN = torch.tensor(hard if hard is not None else [[]] * len(first)).long().reshape(len(first), -1)
+    vectors_AD = unit(10, 6, seed=seed)
+    first_B, second_B = torch.tensor(first), torch.tensor(second)
+    hard_BND = vectors_AD[hard_BN.clamp(min=0)]
+    return Ends(first_B, second_B, hard_BN, vectors_AD[first_B], vectors_AD[second_B], hard_BND)
+
+
+def slow_loss(
+    given: Ends, scale: float, config: ContrastConfig, pairs: set[tuple[int, int]], log_q: list[float]
+) -> float:
+    """Say it again as loops."""
+    losses = []
+    hard = [
+        (int(i), v) for row, vs in zip(given.hard_BN, given.hard_BND, strict=True) for i, v in zip(row, vs, strict=True)
+    ]
+    sides = (given.first_B, given.first_BD), (given.second_B, given.second_BD)
+    for (row_B, row_BD), (own_B, own_BD) in (sides, sides[::-1]) if config.symmetric else (sides,):
+        columns = [*zip(own_B.tolist(), own_BD, strict=True), *hard]
+        found = []
+        for i, (row, vector) in enumerate(zip(row_B.tolist(), row_BD, strict=True)):
+            terms = {}
+            for j, (column, other) in enumerate(columns):
+                same = config.hide_same_author and column in (row, int(own_B[i]))
+                met = config.hide_known_pairs and (min(row, column), max(row, column)) in pairs
+                if j == i or not (column == NOBODY or same or met):
+                    terms[j] = scale * float(vector @ other) - (log_q[column] if config.log_q else 0)
+            found.append(math.log(sum(math.exp(term) for term in terms.values())) - terms[i])
+        losses.append(np.mean(found))
+    return float(np.mean(losses))
+
+
+@pytest.mark.parametrize("symmetric", [False, True])
+@pytest.mark.parametrize("hide", [(False, False), (True, False), (False, True), (True, True)])
+@pytest.mark.parametrize("log_q", [False, True])
+def test_the_loss_is_what_a_plain_loop_gives(symmetric: bool, hide: tuple[bool, bool], log_q: bool) -> None:
+    config = ContrastConfig(symmetric, hide_known_pairs=hide[0], hide_same_author=hide[1], log_q=log_q)
+    given = ends([0, 1, 2, 0], [3, 4, 5, 4], [[6, NOBODY], [7, 3], [0, 9], [NOBODY, NOBODY]])
+    pairs = {(0, 3), (1, 4), (2, 5), (0, 4), (1, 5), (1, 7)}
+    facts = known(*sorted(pairs))
+    expected = slow_loss(given, 7.0, config, pairs, facts.log_q_A.tolist())
+    assert float(info_nce(given, torch.tensor(7.0), config, facts)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_fixed_temperature_takes_the_place_of_the_scale_and_leaves_it_no_gradient() -> None:
+    given, scale = ends([0, 1], [2, 3]), torch.tensor(3.0, requires_grad=True)
+    loss = info_nce(given, scale, ContrastConfig(False, 0.1, False, False), known())
+    loss.backward()  # type: ignore[no-untyped-call]
+    expected = float(info_nce(given, torch.tensor(10.0), PLAIN, known()))
+    assert loss.item() == pytest.approx(expected, rel=1e-5)
+    assert scale.grad == 0
+
+
+def test_a_row_whose_every_negative_is_hidden_has_loss_zero_and_a_finite_gradient() -> None:
+    given = ends([0, 0], [1, 1])
+    vectors_BD = given.first_BD.requires_grad_()
+    loss = info_nce(given, torch.tensor(5.0), ContrastConfig(), known((0, 1)))
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert loss.item() == pytest.approx(0, abs=1e-6)
+    assert vectors_BD.grad is not None
+    assert bool(torch.isfinite(vectors_BD.grad).all())
+
+
+def test_without_a_signal_the_loss_is_the_log_of_the_columns() -> None:
+    given = ends([0, 1, 2], [3, 4, 5])
+    assert float(info_nce(given, torch.tensor(0.0), PLAIN, known())) == pytest.approx(math.log(3))
+
+
+def test_known_pairs_are_found_in_either_order_and_nothing_else_is() -> None:
+    facts = known((0, 3), (2, 5))
+    one_X, other_X = torch.arange(10)[:, None], torch.arange(10)[None, :]
+    assert {tuple(pair) for pair in facts.has(one_X, other_X).nonzero().tolist()} == {(0, 3), (3, 0), (2, 5), (5, 2)}
+
+
+def test_a_temperature_below_zero_is_refused() -> None:
+    with pytest.raises(ValueError, match="temperature: expected at least 0, got -1"):
+        ContrastConfig(temperature=-1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n_hard", [0, 2])
+def test_the_loss_is_the_one_of_sentence_transformers(n_hard: int) -> None:
+    from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
+
+    class Given(nn.Module):
+        """Stand in for a model: the vectors are its input."""
+
+        def forward(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
+            return features
+
+    hard = [[6, 7], [7, 8], [8, 9]] if n_hard else None
+    given = ends([0, 1, 2], [3, 4, 5], hard)
+    columns: Iterable[Tensor] = (given.first_BD, given.second_BD, *given.hard_BND.unbind(1))
+    oracle = MultipleNegativesRankingLoss(Given(), scale=20.0)  # type: ignore[arg-type]
+    expected = oracle([{"sentence_embedding": part} for part in columns], torch.empty(0))
+    assert float(info_nce(given, torch.tensor(20.0), PLAIN, known())) == pytest.approx(float(expected), rel=1e-5)
