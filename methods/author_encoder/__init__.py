@@ -1,0 +1,1 @@
+"""An LLM encoder of authors: pairs, prompts, training, daily inference, chains."""
