@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from bench.author_encoder.daily import embed_authors
 from bench.compare.command import compare
 from bench.evidence import parity, tune
 from bench.experiments import guarantee
@@ -50,6 +51,7 @@ app.command()(tune)
 app.command()(latency)
 app.command()(compare)
 app.command()(parity)
+app.command("embed-authors")(embed_authors)
 
 WORLD_HELP = f"One of {', '.join(WORLDS)}; settings may follow: small:text_alignment=0,days=20."
 Out = Annotated[Path, typer.Option(help="Folder to write; for a dataset it must not exist yet.")]

@@ -51,15 +51,26 @@ class Report:
     health: Health
     breaches: tuple[Breach, ...]
     counts: Counts
+    thresholds: Thresholds
     recall_of: dict[str, float]
     removed: tuple[int, ...]
     seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def bounds(self) -> dict[str, tuple[float, ...]]:
+        """The thresholds of each figure, the lower one first."""
+        out: dict[str, tuple[float, ...]] = {}
+        for name, limit in asdict(self.thresholds).items():
+            figure = name.partition("_")[2]
+            out[figure] = (*out.get(figure, ()), limit)
+        return out
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON can hold it: NaN is null."""
         health = {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in asdict(self.health).items()}
         named = {name: getattr(self, name) for name in ("version", "day", "model", "model_version", "switched")}
-        more = {"recall_of": self.recall_of, "removed": list(self.removed), "seconds": self.seconds}
+        more = {
+            "thresholds": asdict(self.thresholds),"recall_of": self.recall_of, "removed": list(self.removed), "seconds": self.seconds}
         found = [asdict(breach) for breach in self.breaches]
         return (
             {"schema_version": 1}
@@ -103,7 +114,7 @@ def publish(version: Version, place: Place, config: PublishConfig, *, rng: np.ra
             store.sweep()
             removed = versions.sweep()
     names = (now.version, now.day, now.model, now.model_version, not found)
-    report = Report(*names, health, found, now.counts, recall_of, removed, seconds)
+    report = Report(*names, health, found, now.counts, config.thresholds, recall_of, removed, seconds)
     log(versions.root, report.as_dict())
     return report
 
