@@ -159,7 +159,9 @@ def test_sweeping_keeps_the_live_version_and_the_one_before(store: Store) -> Non
     assert store.rollback() == 2
 
 
-def test_sweeping_redis_leaves_no_key_of_the_old_and_all_of_others(server: RedisServer, redis_store: RedisStore) -> None:
+def test_sweeping_redis_leaves_no_key_of_the_old_and_all_of_others(
+    server: RedisServer, redis_store: RedisStore
+) -> None:
     with server.client() as client:
         client.set("ae:v10:7", "a version that starts alike")
         client.set("someone", "else")
@@ -245,7 +247,7 @@ def test_redis_without_room_leaves_the_earlier_version_live(
     place, first, second = two_days(tmp_path, redis_store)
     with server.client() as client:
         client.config_set("maxmemory", 1)
-        with pytest.raises(StoreError, match="OutOfMemory|OOM"):
+        with pytest.raises(StoreError, match=r"OutOfMemory|OOM"):
             published(second, place)
         client.config_set("maxmemory", 0)
     assert np.array_equal(redis_store.get(all_of(first).author_A).vectors_QD, all_of(first).vectors_AD)

@@ -30,6 +30,8 @@ from simulator.schema import SchemaError
 
 GRAPHS, LISTS = ("hnsw", "hnsw-sqfp16"), ("ivf-sq8", "ivf-pq")
 KINDS = ("flat", *GRAPHS, *LISTS)
+ASKED = ("search_width", "n_probes", "threads")
+ABOUT = "about.json"
 PQ_CENTRES = 256  # of 8 bits
 
 
@@ -53,6 +55,11 @@ class AnnConfig:
         for name in ("links", "build_width", "search_width", "n_probes", "dimensions_per_code", "rows_per_list"):
             if getattr(self, name) < 1:
                 raise SchemaError(f"AnnConfig.{name}", "at least 1", getattr(self, name))
+
+    @property
+    def built(self) -> dict[str, Any]:
+        """The settings that an index is built with; with the others it can be asked anew."""
+        return {name: value for name, value in asdict(self).items() if name not in ASKED}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,9 +87,9 @@ def index_folder(version: Version, kind: str) -> Path:
 
 
 def build_index(version: Version, config: AnnConfig, *, tell: Callable[[str, int, int], None]) -> AnnIndex:
-    """Build and save an index, or read one that lies there built with the same settings."""
+    """Build and save an index, or read the one that lies there if it was built with the same settings."""
     folder = index_folder(version, config.kind)
-    if (folder / "about.json").exists():
+    if (folder / ABOUT).exists() and _about(folder)["built"] == config.built:
         return load_index(version, config)
     shutil.rmtree(folder, ignore_errors=True)
     faiss.omp_set_num_threads(config.threads)
@@ -100,9 +107,9 @@ def build_index(version: Version, config: AnnConfig, *, tell: Callable[[str, int
 def load_index(version: Version, config: AnnConfig) -> AnnIndex:
     """Read a saved index; other settings than it was built with, or damage, are refused with the file's name."""
     folder = index_folder(version, config.kind)
-    about = json.loads((folder / "about.json").read_bytes())
-    if about["config"] != asdict(config):
-        raise SchemaError(f"{folder}: config", str(asdict(config)), about["config"])
+    about = _about(folder)
+    if about["built"] != config.built:
+        raise SchemaError(f"{folder}: config", str(config.built), about["built"])
     for file, sha256 in about["sha256"].items():
         got = file_sha256(folder / file)
         if got != sha256:
@@ -176,4 +183,12 @@ def _save(folder: Path, index: Any, ids_A: NDArray[np.int64], config: AnnConfig)
     with replacing(folder / "ids.npy") as path, path.open("wb") as file:
         np.save(file, ids_A, allow_pickle=False)
     sha256 = {file: file_sha256(folder / file) for file in ("index.faiss", "ids.npy")}
-    write_whole(folder / "about.json", json.dumps({"config": asdict(config), "sha256": sha256}).encode())
+    write_whole(folder / ABOUT, json.dumps({"built": config.built, "sha256": sha256}).encode())
+
+
+def _about(folder: Path) -> dict[str, Any]:
+    try:
+        about: dict[str, Any] = json.loads((folder / ABOUT).read_bytes())
+    except FileNotFoundError as error:
+        raise SchemaError(str(folder), "an index", "none") from error
+    return about

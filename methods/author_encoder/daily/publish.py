@@ -70,7 +70,11 @@ class Report:
         health = {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in asdict(self.health).items()}
         named = {name: getattr(self, name) for name in ("version", "day", "model", "model_version", "switched")}
         more = {
-            "thresholds": asdict(self.thresholds),"recall_of": self.recall_of, "removed": list(self.removed), "seconds": self.seconds}
+            "thresholds": asdict(self.thresholds),
+            "recall_of": self.recall_of,
+            "removed": list(self.removed),
+            "seconds": self.seconds,
+        }
         found = [asdict(breach) for breach in self.breaches]
         return (
             {"schema_version": 1}
