@@ -35,7 +35,8 @@ def fake(folder: Path | None, threads: int) -> Encoder:
 def fake_vectors(texts: Sequence[str], version: str = "1") -> NDArray[np.float32]:
     rows = [np.random.default_rng(_number(f"{version} {text}")).standard_normal(DIMENSIONS) for text in texts]
     rows_MD = np.array(rows, np.float32).reshape(-1, DIMENSIONS)
-    return rows_MD / np.linalg.norm(rows_MD, axis=1, keepdims=True)
+    unit_MD: NDArray[np.float32] = rows_MD / np.linalg.norm(rows_MD, axis=1, keepdims=True)
+    return unit_MD
 
 
 def refusing(folder: Path | None, threads: int) -> Encoder:

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from methods.author_encoder.daily.chunks import chunks_of, share
 from methods.author_encoder.daily.encoders import Encoder, EncoderName, encoded
@@ -251,7 +252,7 @@ def test_row_groups_out_of_order_are_refused_before_any_work(tmp_path: Path) -> 
         (np.full((3, 4), 1e9, np.float32), "finite in float16"),
     ],
 )
-def test_an_encoder_that_answers_wrongly_is_refused(rows_MD: np.ndarray, message: str) -> None:  # type: ignore[type-arg]
+def test_an_encoder_that_answers_wrongly_is_refused(rows_MD: NDArray[np.float32], message: str) -> None:
     with pytest.raises(SchemaError, match=message):
         encoded(Encoder("bad", "1", lambda texts: rows_MD).encode, ["a", "b", "c"], np.array([1, 2, 3]), "float16")
 
@@ -274,7 +275,8 @@ def test_shards_say_what_they_hold_and_are_read_by_others(tmp_path: Path) -> Non
     assert read_shard(path)[1] == {"model": "fake", "model_version": "1", "version": 1, "day": 0}
     import duckdb
 
-    assert duckdb.sql(f"select count(*), max(len(vector)) from '{path}'").fetchall() == [(32, 16)]
+    read = duckdb.connect().execute(f"select count(*), max(len(vector)) from '{path}'")
+    assert read.fetchall() == [(32, 16)]
 
 
 def test_a_setting_out_of_range_is_refused() -> None:
