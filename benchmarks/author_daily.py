@@ -185,10 +185,9 @@ def indexes(version: Version, kinds: Sequence[str]) -> Figures:
         figures |= clock.per(f"{slug}_searched", len(queries[1]))
         size = (index_folder(version, kind) / "index.faiss").stat().st_size
         figures[f"{slug}_recall"] = float(recalls(version, index, queries, k=10).mean())
-        figures[f"{slug}_bytes_per_author"] = size / version.manifest.n_authors
-        print(
-            f"{kind}: recall@10 {figures[f'{slug}_recall']:.4f}, {size / version.manifest.n_authors:.0f} bytes an author"
-        )
+        n_bytes = size / version.manifest.n_authors
+        print(f"{kind}: recall@10 {figures[f'{slug}_recall']:.4f}, {n_bytes:.0f} bytes an author")
+        figures[f"{slug}_bytes_per_author"] = n_bytes
     return figures
 
 
