@@ -15,6 +15,7 @@ from rich.table import Table
 
 from bench.author_encoder.pairs import author_pairs
 from bench.author_encoder.train import train_author_encoder
+from bench.author_encoder.daily import embed_authors
 from bench.compare.command import compare
 from bench.evidence import parity, tune
 from bench.experiments import guarantee
@@ -54,6 +55,7 @@ app.command()(compare)
 app.command()(parity)
 app.command("author-pairs")(author_pairs)
 app.command()(train_author_encoder)
+app.command("embed-authors")(embed_authors)
 
 WORLD_HELP = f"One of {', '.join(WORLDS)}; settings may follow: small:text_alignment=0,days=20."
 Out = Annotated[Path, typer.Option(help="Folder to write; for a dataset it must not exist yet.")]

@@ -13,7 +13,8 @@ from hypothesis import settings
 
 DATA_VARIABLE = "COLDRECALL_DATA"
 BROWSER = "chromium"
-NEEDS = (DATA_VARIABLE, BROWSER)  # a skip for want of one names it in its reason
+REDIS = "redis-server"
+NEEDS = (DATA_VARIABLE, BROWSER, REDIS)  # a skip for want of one names it in its reason
 BESIDE_THE_REPOSITORY = Path(__file__).parents[2] / "shared" / "data"
 
 settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
@@ -48,6 +49,15 @@ def browser_path() -> str:
     path = shutil.which(BROWSER)
     if path is None:
         pytest.skip(f"no {BROWSER} is installed")
+    return path
+
+
+@pytest.fixture(scope="session")
+def redis_path() -> str:
+    """The server that vectors are published to, else a skip."""
+    path = shutil.which(REDIS)
+    if path is None:
+        pytest.skip(f"no {REDIS} is installed")
     return path
 
 
