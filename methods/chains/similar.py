@@ -110,6 +110,8 @@ class VectorSimilar:
 
     def top(self, ids_R: NDArray[np.int32], *, k: int) -> Lists:
         """Search for the nearest of each, itself left out."""
+        if len(ids_R) == 0:  # an index takes no empty question
+            return Lists.padded(np.empty((0, k), np.int32), np.empty((0, k), np.float32))
         ids_R = ids_R.astype(np.int32)
         nobody = np.empty(0, np.int32)
         itself = Allowed(np.arange(len(ids_R) + 1), ids_R, self.among_A, nobody)
