@@ -13,9 +13,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from bench.author_encoder.daily import embed_authors
 from bench.author_encoder.pairs import author_pairs
 from bench.author_encoder.train import train_author_encoder
-from bench.author_encoder.daily import embed_authors
 from bench.compare.command import compare
 from bench.evidence import parity, tune
 from bench.experiments import guarantee

@@ -48,8 +48,13 @@ METHODS: dict[str, str] = {
     "aldi": "methods.aldi:ALDI",
     "look-alike": "methods.look_alike:LookAlike",
     "comirec-sa": "methods.comirec:ComiRec",
+    "author-encoder": "methods.author_encoder.method:AuthorEncoder",
     "audience-author": "methods.audience:AuthorAudience",
     "audience-content": "methods.audience:ContentAudience",
+    "u2a2a2i-swing": "methods.chains.u2a2a2i:U2A2A2I",
+    "u2a2a2i-als-knn": "methods.chains.u2a2a2i:U2A2A2IByText",
+    "i2a2a2u-swing": "methods.chains.i2a2a2u:I2A2A2U",
+    "i2a2a2u-als-knn": "methods.chains.i2a2a2u:I2A2A2UByText",
 }
 
 # Other configs of methods that are there already; a run has them only when they are named.
@@ -78,6 +83,7 @@ TRAINED = (
     "clcrec",
     "aldi",
     "comirec-sa",
+    "author-encoder",
 )
 
 CONFIGS: dict[str, str] = {
@@ -112,6 +118,10 @@ TRIALS: dict[str, str] = {
     "aldi": "methods.aldi:TRIALS",
     "look-alike": "methods.look_alike:TRIALS",
     "comirec-sa": "methods.comirec:TRIALS",
+    "u2a2a2i-swing": "methods.chains.u2a2a2i:SWING_TRIALS",
+    "u2a2a2i-als-knn": "methods.chains.u2a2a2i:ALS_KNN_TRIALS",
+    "i2a2a2u-swing": "methods.chains.i2a2a2u:SWING_TRIALS",
+    "i2a2a2u-als-knn": "methods.chains.i2a2a2u:ALS_KNN_TRIALS",
 }
 
 

@@ -124,7 +124,7 @@ def kernel_sums(
     *,
     columns_M: NDArray[np.integer] | None = None,
 ) -> NDArray[np.float32]:
-    """Return sum over a of weight_qa e^(s cos(a, b)) / mean over c of e^(s cos(a, c)), for all b or those of `columns_M`.
+    """Return sum over a of weight_qa e^(s cos(a, b)) / mean over c of e^(s cos(a, c)), for all b or some of them.
 
     Only authors in some history are rows of the kernel, and a block of them is in memory at once.
     """

@@ -7,7 +7,7 @@ from dataclasses import replace
 from methods.author_encoder.backbones import BackboneConfig
 from methods.author_encoder.embedded import EmbeddedConfig
 from methods.author_encoder.filters import FilterConfig
-from methods.author_encoder.learning import LearningConfig, Positives
+from methods.author_encoder.learning import Positives
 from methods.author_encoder.method import AuthorEncoderConfig
 
 BASE = AuthorEncoderConfig()

@@ -1,0 +1,1 @@
+"""Chains of hops over similar authors: user -> authors -> authors -> notes, and note -> authors -> authors -> users."""
