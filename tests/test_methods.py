@@ -11,6 +11,13 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from methods.author_encoder.backbones import BackboneConfig
+from methods.author_encoder.embedded import EmbeddedConfig
+from methods.author_encoder.encoder import HeadConfig
+from methods.author_encoder.engines import OptimizerConfig
+from methods.author_encoder.filters import FilterConfig
+from methods.author_encoder.learning import LearningConfig
+from methods.author_encoder.training import TrainingConfig
 from methods.base import Budget, Method
 from methods.registry import METHODS, create
 from simulator.schema import Kind, Observation, Requests, Slates
@@ -20,8 +27,18 @@ KINDS: tuple[Kind, ...] = ("note", "author")
 IMPERSONAL = {"random", "recent", "popular", "popular-all"}
 WORLD = board.checkerboard()
 PAST = board.as_of_fit(WORLD)
+SMALL = LearningConfig(
+    backbone=BackboneConfig(
+        embedded=EmbeddedConfig(vocabulary=300, hidden=32, layers=1, heads=2, feed_forward=64, context=16, tokens=4_000),
+        trained="full",
+        head=HeadConfig(dimensions=16),
+    ),
+    filters=FilterConfig(chain=("support",), min_count=1),
+    training=TrainingConfig(steps=40, batch=16, optimizer=OptimizerConfig(learning_rate=1e-2)),
+)
 # The checkerboard is learnt in less time than the defaults take.
-SHORT: dict[str, dict[str, float]] = {
+SHORT: dict[str, dict[str, object]] = {
+    "author-encoder": {"learning": SMALL},
     "sasrec-bce": {"learning_rate": 3e-3},
     "sasrec-bce-wide": {"epochs": 10, "learning_rate": 3e-3},
     "comirec-sa": {"factors": 32, "history": 10},

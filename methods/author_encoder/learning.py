@@ -26,7 +26,7 @@ from methods.author_encoder.facts import facts_of
 from methods.author_encoder.filters import FilterConfig, Step, filtered
 from methods.author_encoder.mining import mine
 from methods.author_encoder.pairs import PairConfig
-from methods.author_encoder.prompts import PromptConfig, prompts
+from methods.author_encoder.prompts import PromptConfig, corpus, prompts
 from methods.author_encoder.readers import readers_of
 from methods.author_encoder.step import Material
 from methods.author_encoder.tokens import TokenTable, measure
@@ -79,9 +79,10 @@ def learn(seen: Observation, config: LearningConfig, *, seed: int, n_threads: in
 
     A batch is never larger than the pairs there are; with less than two pairs the encoder stays as it was loaded.
     """
-    bare = corpus(seen, config.prompt)
     with _kept(config.cache) as cache:
-        encoder, tokenizer = load(config.backbone, texts=bare, cache=cache, seed=seed, n_threads=n_threads)
+        encoder, tokenizer = load(
+            config.backbone, texts=corpus(seen, config.prompt), cache=cache, seed=seed, n_threads=n_threads
+        )
     material, steps = lesson(seen, config, tokenizer, seed=seed)
     n_pairs, loss_S = len(material.pairs.first_P), np.empty(0, np.float32)
     if n_pairs > 1:
@@ -91,12 +92,6 @@ def learn(seen: Observation, config: LearningConfig, *, seed: int, n_threads: in
             loss_S = train(engine, material, fitting, Run(seed)).loss_S
     scale = float(encoder.scale().detach())
     return Learnt(FrozenEncoder(encoder), tokenizer, scale, n_pairs, steps, loss_S)
-
-
-def corpus(seen: Observation, config: PromptConfig) -> list[str]:
-    """Return what a backbone made here is pretrained on: the prompt of every author, uncut by any tokenizer."""
-    whole = replace(config, max_tokens=4 * config.max_tokens)
-    return prompts(seen, np.arange(len(seen.catalog.authors), dtype=np.int32), whole)
 
 
 def tokens_of(
