@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from methods.author_encoder.mining import mine
-from methods.author_encoder.pairs import PairConfig, Pairs
+from methods.author_encoder.pairs import PairConfig, Pairs, Repeats
 from methods.author_encoder.readers import readers_in, readers_of
 from methods.author_encoder.scores import SCORES
 from simulator.schema import (
@@ -63,7 +63,9 @@ def observed(clicks: list[Click], *, n_users: int = 8, n_authors: int = 6, likes
     return Observation(NOW, Catalog(users, authors, notes, ("food", "home")), log, edges)
 
 
-clicks = st.lists(st.tuples(st.integers(0, 7), st.integers(0, 5), st.integers(0, 29 * DAY_SECONDS)), max_size=60)
+# Few users, and often many clicks: else caps, ties and blocks are hardly met.
+a_click = st.tuples(st.integers(0, 4), st.integers(0, 5), st.integers(20 * DAY_SECONDS, 29 * DAY_SECONDS))
+clicks = st.lists(a_click, max_size=10) | st.lists(a_click, min_size=25, max_size=50)
 configs = st.builds(
     PairConfig,
     window_days=st.sampled_from([7.0, 28.0]),
@@ -86,12 +88,28 @@ def as_dict(pairs: Pairs) -> dict[tuple[int, int], tuple[float, int]]:
 @given(clicks=clicks, config=configs)
 @settings(max_examples=25)
 def test_a_score_is_that_of_the_slow_reference(score: str, clicks: list[Click], config: PairConfig) -> None:
-    seen, config = observed(clicks), replace(config, score=score)
+    check_scores(observed(clicks), replace(config, score=score))
+
+
+@pytest.mark.parametrize("score", SCORES)
+@pytest.mark.parametrize("repeats", ["once", "sum"])
+def test_a_score_of_a_busy_log_is_that_of_the_slow_reference(score: str, repeats: Repeats) -> None:
+    """No vacuous case: 150 clicks of 8 users on 6 authors, caps and windows that cut."""
+    rng = np.random.default_rng(0)
+    drawn = np.stack([rng.integers(0, 8, 150), rng.integers(0, 6, 150), rng.integers(0, 29, 150) * DAY_SECONDS], axis=1)
+    busy = PairConfig(window_days=20.0, tau_days=4.0, repeats=repeats, score=score, min_count=2, block_pairs=9)
+    for config in (busy, replace(busy, cap=4), replace(busy, cap=3, swing_users=3, swing_alpha=0.0, min_count=1)):
+        assert check_scores(observed([(int(u), int(a), int(t)) for u, a, t in drawn]), config) > 5
+
+
+def check_scores(seen: Observation, config: PairConfig) -> int:
+    """Hold all pairs to the slow reference; return how many there are."""
     found, expected = as_dict(mine(readers_of(seen, config), config)), slow_scores(seen, config)
     assert found.keys() == expected.keys()
     for pair, (value, count) in expected.items():
         assert found[pair][1] == count
         assert found[pair][0] == pytest.approx(value, rel=1e-5, abs=1e-6)
+    return len(expected)
 
 
 @given(clicks=clicks, config=configs, cuts=st.lists(st.integers(0, 60), max_size=4))
@@ -116,6 +134,16 @@ def test_the_cap_counts_the_users_and_the_authors_that_it_cuts(clicks: list[Clic
     assert readers.n_truncated == sum(n > config.cap for n in degrees.values())
     assert readers.n_cut == sum(max(0, n - config.cap) for n in degrees.values())
     assert readers.readers_A().sum() == sum(len(kept) for kept in slow_edges(seen, config).values())
+
+
+def test_the_newest_authors_of_a_user_stay_and_of_two_as_new_the_greater_id() -> None:
+    clicked = [(0, 4, 100), (0, 0, 300), (0, 1, 200), (0, 2, 200), (0, 3, 50), (1, 5, 10)]
+    for cap, kept in ((1, [0]), (2, [0, 2]), (3, [0, 1, 2]), (5, [0, 1, 2, 3, 4])):
+        readers = readers_of(observed(clicked), PairConfig(window_days=30.0, cap=cap))
+        assert readers.author_X.tolist() == [*kept, 5]
+        assert readers.start_U1.tolist()[:3] == [0, len(kept), len(kept) + 1]
+        assert (readers.n_truncated, readers.n_cut) == (int(cap < 5), 5 - cap)
+        assert readers.n_read_U.tolist()[:2] == [5, 1]
 
 
 def test_the_window_begins_with_its_first_second_and_ends_before_now() -> None:
