@@ -7,6 +7,8 @@ comes out is kept as safetensors. Reference: Ben Allal et al. 2025, arXiv:2502.0
 from __future__ import annotations
 
 import importlib.util
+from contextlib import redirect_stderr
+from io import StringIO
 from pathlib import Path
 
 import torch
@@ -38,7 +40,7 @@ def smollm2(cache: Path) -> Path:
         plain.save_pretrained(folder)
         AutoTokenizer.from_pretrained(source, gguf_file=WEIGHTS).save_pretrained(folder)
 
-    with quiet():
+    with quiet(), redirect_stderr(StringIO()):  # the reader of GGUF draws a bar of its own
         return stored(cache / "smollm2-135m-1", make)
 
 
