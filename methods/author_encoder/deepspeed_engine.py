@@ -44,7 +44,8 @@ class DeepSpeedEngine:
         _check_precision(config, zero, deepspeed)
         deepspeed.init_distributed(dist_backend="nccl" if device.type == "cuda" else "gloo", verbose=False)
         self.name, self.device, self.rank, self.n_ranks = f"zero-{zero.stage}", device, rank(), n_ranks()
-        self.needs_even_chunks = zero.stage == 3  # each encoding gathers weights from all ranks
+        # Each backward averages at stage 0, each encoding gathers weights at stage 3: all ranks must take part.
+        self.needs_even_chunks = zero.stage in (0, 3)
         encoder = prepared(encoder, config, device)
         # DeepSpeed cannot broadcast a tensor without dimensions, so the scale lives here as one of length 1.
         self._scalars = {name for name, weights in encoder.named_parameters() if weights.ndim == 0}
