@@ -8,7 +8,6 @@ import pytest
 from typer.testing import CliRunner
 
 from bench.cli import app
-from methods.author_encoder.daily.launch import run_ranks
 from methods.author_encoder.daily.manifest import Version
 from methods.author_encoder.daily.ray_work import run_on_ray
 from methods.author_encoder.daily.store import LocalStore
@@ -113,4 +112,3 @@ def test_ray_makes_the_bytes_that_processes_make(tmp_path: Path) -> None:
     ours = made(order, tmp_path / "ours")
     theirs = make_version(order, Versions(tmp_path / "ray"), ranks=on_ray, tell=silent)
     assert theirs.manifest.shards == ours.manifest.shards
-    run_ranks(Job(order.source, order.encoder, ours.folder, None, order.config), 1, tell=silent)
