@@ -37,7 +37,7 @@ class I2A2A2UConfig:
     """The hops in order."""
 
     source: SimilarSource = field(default_factory=SwingAuthors)
-    hop: HopConfig = field(default_factory=HopConfig)
+    hop: HopConfig = field(default_factory=lambda: HopConfig(itself=3.0))  # chosen on world small, seed 5
     readers: ReaderConfig = field(default_factory=ReaderConfig)
     presence: PresenceConfig = field(default_factory=PresenceConfig)
     quota: int = 2_000
@@ -56,7 +56,7 @@ def trials(base: I2A2A2UConfig) -> dict[str, I2A2A2UConfig]:
     long = AffinityConfig(memory_days=30.0)
     return {
         "base": base,
-        "one reader one voice": replace(base, readers=replace(base.readers, most=0.5)),
+        "as any other": replace(base, hop=replace(base.hop, itself=1.0)),
         "long memory": replace(base, readers=replace(base.readers, affinity=long)),
         "wide": replace(base, hop=replace(base.hop, n_similar=200)),
         "steep": replace(base, hop=replace(base.hop, gamma=2.0)),
