@@ -93,8 +93,6 @@ def values_of_sets(channels: Sequence[Channel], relevant: Relevant, *, k: int, o
     lists_QCL = stacked(channels)
     hits_QCL = np.stack([relevant.hits(lists_QCL[:, c]) for c in range(len(channels))], axis=1)
     busy_Q = hits_QCL.sum(axis=(1, 2)) > 0  # the others add nothing whatever the set
-        axis=1
-    )  # the others add nothing whatever the set
     n_Q = np.diff(relevant.start_Q1)
     asked = int((n_Q > 0).sum())
     lists_QCL, n_hits_Q = lists_QCL[busy_Q], n_Q[busy_Q]
