@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from scipy.optimize import LinearConstraint, milp
+from scipy.optimize import Bounds, LinearConstraint, milp
 
 from methods.chains.attribution import Relevant, overlap, report, shapley, values_of_sets
 from methods.chains.delivery import BudgetConfig, deliver
@@ -184,9 +184,10 @@ def best_total(scores_QK: NDArray[np.float32], users_QK: NDArray[np.int32], conf
     of_note = (np.arange(len(users_QK))[:, None] == row_P).astype(float)
     of_user = (np.unique(user_P)[:, None] == user_P).astype(float)
     limits = [LinearConstraint(of_note, ub=config.per_note), LinearConstraint(of_user, ub=config.per_user)]
-    ones = np.ones(len(user_P))
-    solved = milp(-scores_QK[row_P, place_P].astype(float), integrality=ones, bounds=(0, 1), constraints=limits)
-    return float(-solved.fun)
+    ones = np.ones(len(user_P), np.int64)
+    score_P = scores_QK[row_P, place_P].astype(float)
+    solved = milp(-score_P, integrality=ones, bounds=Bounds(0, 1), constraints=limits)
+    return float(score_P @ solved.x)
 
 
 @settings(deadline=None, max_examples=40)
@@ -221,4 +222,4 @@ def test_what_cannot_be_merged_is_refused_by_name() -> None:
     with pytest.raises(SchemaError, match="expected 1 to 12 for exact Shapley values, got 13"):
         values_of_sets([one] * 13, Relevant(np.array([0, 0]), np.empty(0, np.int32)), k=1, order="snake")
     with pytest.raises(SchemaError, match=r"Channel\(a\).ids_QL: expected int32\(Q, L\), got int64"):
-        Channel("a", np.zeros((1, 1), np.int64), 1)  # type: ignore[arg-type]
+        Channel("a", np.zeros((1, 1), np.int64), 1)  # type: ignore[arg-type,unused-ignore]

@@ -92,7 +92,7 @@ def values_of_sets(channels: Sequence[Channel], relevant: Relevant, *, k: int, o
         raise SchemaError("channels", f"1 to {MOST_CHANNELS} for exact Shapley values", len(channels))
     lists_QCL = stacked(channels)
     hits_QCL = np.stack([relevant.hits(lists_QCL[:, c]) for c in range(len(channels))], axis=1)
-    busy_Q = hits_QCL.any(axis=(1, 2))  # the others add nothing whatever the set
+    busy_Q = hits_QCL.sum(axis=(1, 2)) > 0  # the others add nothing whatever the set
     n_Q = np.diff(relevant.start_Q1)
     asked = int((n_Q > 0).sum())
     lists_QCL, n_hits_Q = lists_QCL[busy_Q], n_Q[busy_Q]

@@ -47,7 +47,7 @@ class I2A2A2UConfig:
             raise SchemaError("I2A2A2UConfig.quota", "at least 1", self.quota)
 
 
-SWING = I2A2A2UConfig()
+SWING = I2A2A2UConfig(hop=HopConfig(itself=3.0))  # chosen on world small, seed 5
 ALS_KNN = I2A2A2UConfig(source=FactorAndTextAuthors())
 
 
@@ -56,7 +56,7 @@ def trials(base: I2A2A2UConfig) -> dict[str, I2A2A2UConfig]:
     long = AffinityConfig(memory_days=30.0)
     return {
         "base": base,
-        "one reader one voice": replace(base, readers=replace(base.readers, most=0.5)),
+        "its own first": replace(base, hop=replace(base.hop, itself=2 * base.hop.itself)),
         "long memory": replace(base, readers=replace(base.readers, affinity=long)),
         "wide": replace(base, hop=replace(base.hop, n_similar=200)),
         "steep": replace(base, hop=replace(base.hop, gamma=2.0)),
