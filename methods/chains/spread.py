@@ -112,11 +112,10 @@ def _spread(  # noqa: PLR0913 - a kernel takes its arrays one by one
         first = out_start_Q1[q]
         size = _gather(order, path_end, path_score, slot_E, aggregate, first, total, out_end, out_middle, out_n)
         for x in range(size):
-            n = out_n[first + x]
             best = path_score[out_middle[first + x]]
             score = best if aggregate == _MAX else total[x]
             if aggregate == _MULTI:
-                score += SHARE_OF_MAX * best + SHARE_OF_COUNT * n
+                score += SHARE_OF_MAX * best + SHARE_OF_COUNT * out_n[first + x]
             out_score[first + x] = score
             out_middle[first + x] = path_middle[out_middle[first + x]]
             slot_E[out_end[first + x]] = 0
