@@ -29,7 +29,9 @@ WORLD = board.checkerboard()
 PAST = board.as_of_fit(WORLD)
 SMALL = LearningConfig(
     backbone=BackboneConfig(
-        embedded=EmbeddedConfig(vocabulary=300, hidden=32, layers=1, heads=2, feed_forward=64, context=16, tokens=4_000),
+        embedded=EmbeddedConfig(
+            vocabulary=300, hidden=32, layers=1, heads=2, feed_forward=64, context=16, tokens=4_000
+        ),
         trained="full",
         head=HeadConfig(dimensions=16),
     ),

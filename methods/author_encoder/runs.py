@@ -1,18 +1,24 @@
-"""The named configs of the author encoder: what is taken away or exchanged, one thing at a time."""
+"""The named configs of the author encoder: what is taken away or exchanged, one thing at a time.
+
+coldrecall run --tasks 'author-cold/*' --methods author-encoder,methods.author_encoder.runs:zero_shot,...
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from methods.author_encoder.backbones import BackboneConfig
 from methods.author_encoder.embedded import EmbeddedConfig
 from methods.author_encoder.filters import FilterConfig
 from methods.author_encoder.learning import Positives
-from methods.author_encoder.method import AuthorEncoderConfig
+from methods.author_encoder.method import AuthorEncoder, AuthorEncoderConfig
 
 BASE = AuthorEncoderConfig()
 _LEARNING = BASE.learning
-_CHAIN = _LEARNING.filters.chain
+_BACKBONE, _FILTERS = _LEARNING.backbone, _LEARNING.filters
+STRICT = FilterConfig()  # the whole chain, as in production
 
 
 def _taught(positives: Positives) -> AuthorEncoderConfig:
@@ -28,10 +34,8 @@ def _filtered(filters: FilterConfig) -> AuthorEncoderConfig:
 
 
 def _without(name: str) -> AuthorEncoderConfig:
-    """Leave one filter of the chain out."""
-    if name not in _CHAIN:
-        raise ValueError(f"filter: expected one of {', '.join(_CHAIN)}, got {name!r}")
-    return _filtered(replace(_LEARNING.filters, chain=tuple(kept for kept in _CHAIN if kept != name)))
+    """Leave one filter of the whole chain out."""
+    return _filtered(replace(STRICT, chain=tuple(kept for kept in STRICT.chain if kept != name)))
 
 
 def _of_pairs(most: int) -> AuthorEncoderConfig:
@@ -45,13 +49,28 @@ def _in_batches(pairs: int) -> AuthorEncoderConfig:
     return replace(BASE, learning=replace(_LEARNING, training=replace(training, batch=pairs, steps=steps)))
 
 
-ZERO_SHOT, TWO_VIEWS = _taught("none"), _taught("two-views")
-LLAMA = _from(BackboneConfig(embedded=EmbeddedConfig(architecture="llama")))
-SMOLLM2 = _from(BackboneConfig(name="smollm2-135m"))
-LORA, FULL = _from(BackboneConfig(trained="lora")), _from(BackboneConfig(trained="full"))
-NO_FILTER = _filtered(replace(_LEARNING.filters, chain=()))
-NO_SUPPORT, NO_BOUNDS = _without("support"), _without("score-bounds")
-NO_CATEGORY, NO_HHI = _without("category-soft"), _without("content-hhi")
-NO_TOP, NO_HEAD_CAP = _without("top-per-author"), _without("head-cap")
-PAIRS_1K, PAIRS_4K = _of_pairs(1_000), _of_pairs(4_000)
-BATCH_32, BATCH_512 = _in_batches(32), _in_batches(512)
+CONFIGS = {
+    "base": BASE,
+    "zero_shot": _taught("none"),
+    "two_views": _taught("two-views"),
+    "llama": _from(BackboneConfig(embedded=EmbeddedConfig(architecture="llama"), trained=_BACKBONE.trained)),
+    "smollm2": _from(BackboneConfig(name="smollm2-135m", trained="lora")),
+    "lora": _from(replace(_BACKBONE, trained="lora")),
+    "full": _from(replace(_BACKBONE, trained="full")),
+    "every_pair": _filtered(replace(_FILTERS, chain=())),
+    "strict": _filtered(STRICT),
+    **{f"strict_without_{name.replace('-', '_')}": _without(name) for name in STRICT.chain},
+    "pairs_1000": _of_pairs(1_000),
+    "pairs_4000": _of_pairs(4_000),
+    "pairs_16000": _of_pairs(16_000),
+    "batch_32": _in_batches(32),
+    "batch_128": _in_batches(128),
+    "batch_512": _in_batches(512),
+}
+
+
+def __getattr__(name: str) -> Callable[[], AuthorEncoder]:
+    """Return what makes the method of a named config, so that "methods.author_encoder.runs:zero_shot" is one."""
+    if name not in CONFIGS:
+        raise AttributeError(f"{__name__}: expected one of {', '.join(CONFIGS)}, got {name!r}")
+    return partial(AuthorEncoder, CONFIGS[name])
