@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from methods.author_encoder import checkpoints
+from methods.author_encoder.deepspeed_engine import DeepSpeedEngine, ZeroConfig
 from methods.author_encoder.engines import OptimizerConfig, PlainEngine, Precision
 from methods.author_encoder.keyed_luck import keyed
 from methods.author_encoder.launch import Job, read_job, spawn, write_job
@@ -157,6 +159,20 @@ def test_a_loss_that_is_not_finite_is_refused() -> None:
 def test_half_precision_needs_deepspeed(precision: Precision) -> None:
     with pytest.raises(ValueError, match="without DeepSpeed"):
         PlainEngine(encoder(), OptimizerConfig(precision=precision), CPU)
+
+
+@pytest.mark.parametrize(
+    ("precision", "stage", "message"),
+    [("bf16", 0, "stage: expected 1, 2 or 3"), ("fp16", 0, "stage: expected 1, 2 or 3"), ("fp16", 2, "it lacks")],
+)
+def test_half_precision_that_would_be_wrong_or_is_not_there_is_refused(
+    precision: Precision, stage: int, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DS_ACCELERATOR", "cpu")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # DeepSpeed's own, while it is imported
+        with pytest.raises(ValueError, match=message):
+            DeepSpeedEngine(encoder(), OptimizerConfig(precision=precision), ZeroConfig(stage), CPU)
 
 
 def test_a_frozen_backbone_in_half_precision_trains_adapters_in_full() -> None:
