@@ -21,7 +21,7 @@ from transformers import PreTrainedTokenizerBase
 from methods.author_encoder.backbones import BackboneConfig, load
 from methods.author_encoder.contrast import PairTable
 from methods.author_encoder.encoder import FrozenEncoder
-from methods.author_encoder.engines import PlainEngine
+from methods.author_encoder.engines import OptimizerConfig, PlainEngine
 from methods.author_encoder.facts import facts_of
 from methods.author_encoder.filters import FilterConfig, Step, filtered
 from methods.author_encoder.mining import mine
@@ -36,19 +36,21 @@ from methods.gradient import threads
 from simulator.schema import Observation
 
 Positives = Literal["co-readers", "two-views", "none"]
+# Minutes on one core of a world such as small, where the backbone is made here.
+SHORT = TrainingConfig(steps=100, batch=128, chunk_tokens=4_096, optimizer=OptimizerConfig(learning_rate=1e-3))
 
 
 @dataclass(frozen=True, slots=True)
 class LearningConfig:
     """Where the encoder starts, what it reads, and what it is taught."""
 
-    backbone: BackboneConfig = field(default_factory=BackboneConfig)
-    prompt: PromptConfig = field(default_factory=PromptConfig)
+    backbone: BackboneConfig = field(default_factory=lambda: BackboneConfig(trained="full"))  # it is small
+    prompt: PromptConfig = field(default_factory=lambda: PromptConfig(max_tokens=96))
     positives: Positives = "co-readers"
-    pairs: PairConfig = field(default_factory=PairConfig)
+    pairs: PairConfig = field(default_factory=lambda: PairConfig(score="npmi"))
     filters: FilterConfig = field(default_factory=FilterConfig)
     most_pairs: int = 0  # drawn at random from those that pass the filters; 0 takes all
-    training: TrainingConfig = field(default_factory=TrainingConfig)
+    training: TrainingConfig = field(default_factory=lambda: SHORT)
     cache: str = ""  # folder in which backbones made here are kept; without one, each fit makes its own
 
     def __post_init__(self) -> None:

@@ -64,7 +64,6 @@ CONFIGS = {
     "pairs_4000": _of_pairs(4_000),
     "pairs_16000": _of_pairs(16_000),
     "batch_32": _in_batches(32),
-    "batch_128": _in_batches(128),
     "batch_512": _in_batches(512),
 }
 
