@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from methods.audience import present
 from methods.author_encoder import method as encoder_method
 from methods.author_encoder import runs
 from methods.author_encoder.backbones import BackboneConfig
@@ -20,6 +21,7 @@ from methods.author_encoder.prompts import PromptConfig
 from methods.author_encoder.reading import Reader
 from methods.author_encoder.training import TrainingConfig
 from methods.author_encoder.views import two_views
+from methods.base import Budget
 from methods.registry import create
 from simulator.schema import DAY_SECONDS, Observation
 from tests import checkerboard as board
@@ -79,7 +81,7 @@ def test_no_line_stands_in_both_views_and_both_say_something(learnt_reader: Read
     assert len(views.pairs.first_P)
     for first, second in zip(views.pairs.first_P[:5], views.pairs.second_P[:5], strict=True):
         assert second == first + n_authors
-        lines = [set(tokenizer.decode(views.tokens.row(int(row))).split("\n")[:-1]) for row in (first, second)]
+        lines = [set(str(tokenizer.decode(views.tokens.row(int(row)))).split("\n")[:-1]) for row in (first, second)]
         shared = {line for line in lines[0] & lines[1] if not line.startswith(("Category", "Notes"))}
         assert not shared
 
@@ -129,7 +131,7 @@ def empty(seen: Observation) -> Observation:
 def test_without_any_event_it_still_answers() -> None:
     method = AuthorEncoder(AuthorEncoderConfig(learning=QUICK))
     nobody = empty(WORLD)
-    method.fit(nobody, target="author", rng=np.random.default_rng(0), budget=encoder_method.Budget())
+    method.fit(nobody, target="author", rng=np.random.default_rng(0), budget=Budget())
     method.index(nobody)
     slates = method.recommend(board.ask(nobody, "user", "author", np.array([0, 1])), k=5)
     assert (slates.ids_QK >= 0).any()
@@ -137,14 +139,14 @@ def test_without_any_event_it_still_answers() -> None:
 
 def test_a_note_asks_for_those_who_read_authors_like_its_own() -> None:
     method = AuthorEncoder(AuthorEncoderConfig(learning=QUICK))
-    method.fit(WORLD, target="user", rng=np.random.default_rng(0), budget=encoder_method.Budget())
+    method.fit(WORLD, target="user", rng=np.random.default_rng(0), budget=Budget())
     method.index(WORLD)
     notes_Q = np.array([3, 0, 3], np.int32)
     got = method._users(notes_Q)
     np.testing.assert_array_equal(got[0], got[2])
     lift = kernel_sums(method.history_UA_, method.vectors_AD_, method.reader_.learnt.scale)
     author = int(board.AUTHOR_N[3])
-    wanted = encoder_method.present(lift[:, [author]].T, method.presence_U_)[0]
+    wanted = present(lift[:, [author]].T, method.presence_U_)[0]
     np.testing.assert_allclose(got[0], wanted, rtol=1e-4)
 
 
