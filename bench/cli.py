@@ -15,6 +15,7 @@ from rich.table import Table
 
 from bench.author_encoder.daily import embed_authors
 from bench.author_encoder.pairs import author_pairs
+from bench.author_encoder.prepare import prepare_author_encoder
 from bench.author_encoder.train import train_author_encoder
 from bench.compare.command import compare
 from bench.evidence import parity, tune
@@ -54,6 +55,7 @@ app.command()(latency)
 app.command()(compare)
 app.command()(parity)
 app.command("author-pairs")(author_pairs)
+app.command()(prepare_author_encoder)
 app.command()(train_author_encoder)
 app.command("embed-authors")(embed_authors)
 

@@ -58,6 +58,7 @@ CONFIGS = {
     "lora": _from(replace(_BACKBONE, trained="lora")),
     "full": _from(replace(_BACKBONE, trained="full")),
     "every_pair": _filtered(replace(_FILTERS, chain=())),
+    "long": replace(BASE, learning=replace(_LEARNING, training=replace(_LEARNING.training, steps=200, batch=256))),
     "strict": _filtered(STRICT),
     **{f"strict_without_{name.replace('-', '_')}": _without(name) for name in STRICT.chain},
     "pairs_1000": _of_pairs(1_000),

@@ -1,0 +1,65 @@
+"""From an observation to the folder that training reads on any number of ranks, and from its backbone to an encoder."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+from transformers import AutoTokenizer
+
+from methods.author_encoder.backbones import BackboneConfig, Name, Trained, folder_of, load
+from methods.author_encoder.encoder import Encoder
+from methods.author_encoder.filters import Step
+from methods.author_encoder.learning import LearningConfig, lesson
+from methods.author_encoder.prepared import MappedRows, write_prepared
+from methods.author_encoder.prompts import PromptConfig, corpus
+from methods.author_encoder.tokens import TokenTable
+from simulator.schema import Observation
+
+
+def prepare(
+    seen: Observation, config: LearningConfig, folder: Path, *, seed: int, n_threads: int = 1
+) -> tuple[int, tuple[Step, ...]]:
+    """Write pairs, prompts and backbone; return how many pairs there are, and what each filter dropped.
+
+    Raises ValueError for a folder that is there already, and where no pair is left.
+    """
+    if folder.exists():
+        raise ValueError(f"out: expected a folder that does not exist yet, got {folder}")
+    cache = Path(config.cache) if config.cache else folder.with_name(f".{folder.name}.cache")
+    source = folder_of(config.backbone, texts=corpus(seen, config.prompt), cache=cache, seed=seed, n_threads=n_threads)
+    tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=True)
+    material, steps = lesson(seen, config, tokenizer, seed=seed)
+    pairs, tokens = material.pairs, material.tokens
+    if len(pairs.first_P) == 0 or not isinstance(tokens, TokenTable):
+        raise ValueError(f"pairs: expected some that pass the filters, got none: {steps}")
+    shutil.copytree(source, folder / "backbone")
+    rows = MappedRows(tokens.ids_T, tokens.offsets_S, tokens.pad)
+    write_prepared(folder, np.column_stack([pairs.first_P, pairs.second_P]), rows, material.hard_PN)
+    if not config.cache:
+        shutil.rmtree(cache, ignore_errors=True)
+    return len(pairs.first_P), steps
+
+
+def config_of(backbone: str, max_tokens: int) -> LearningConfig:
+    """Return the config of a backbone's name, embedded or smollm2-135m, or of the folder that it lies in."""
+    named = backbone in ("embedded", "smollm2-135m")
+    chosen = BackboneConfig(name=cast(Name, backbone)) if named else BackboneConfig(name="folder", folder=backbone)
+    return LearningConfig(backbone=chosen, prompt=PromptConfig(max_tokens=max_tokens))
+
+
+def with_adapters(backbone: Path, seed: int) -> Encoder:
+    """Make the encoder of a prepared folder's backbone, of which adapters, projection and scale are trained."""
+    return _made(backbone, seed, "lora")
+
+
+def whole(backbone: Path, seed: int) -> Encoder:
+    """Make the encoder of a prepared folder's backbone, of which every weight is trained."""
+    return _made(backbone, seed, "full")
+
+
+def _made(backbone: Path, seed: int, trained: Trained) -> Encoder:
+    config = BackboneConfig(name="folder", folder=str(backbone), trained=trained)
+    return load(config, texts=(), cache=backbone.parent, seed=seed)[0]
