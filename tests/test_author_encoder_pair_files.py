@@ -65,11 +65,12 @@ def test_duckdb_reads_the_file_as_it_is(file: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning", "ignore::FutureWarning")
 def test_ray_reads_the_file_as_it_is(file: Path) -> None:
+    pytest.importorskip("pandas", reason="ray.data imports pandas, which Ray's own extra does not bring")
     import ray
 
-    ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False)
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
     try:
-        rows = ray.data.read_parquet(str(file)).sort(["first", "second"]).take_all()
+        rows = ray.data.read_parquet(str(file)).take_all()
     finally:
         ray.shutdown()
     assert [row["second"] for row in rows] == SOME.second_P.tolist()
