@@ -32,7 +32,9 @@ from methods.chains.i2a2a2u import SWING as REVERSE
 from methods.chains.i2a2a2u import ReverseChain
 from methods.chains.notes import newest
 from methods.chains.similar import SimilarAuthors
+from methods.chains.sources import SwingAuthors
 from methods.chains.u2a2a2i import SWING, Chain, U2A2A2IConfig, attributed, table
+from methods.swing import NORMALISED
 from simulator.dataset import read
 from simulator.schema import DAY_SECONDS, Observation, Requests
 from simulator.simulate import live
@@ -206,7 +208,9 @@ def main() -> None:
     to_notes = asked_by_users(whole, seen, args.requests, rng=rng)
     to_users = asked_by_notes(whole, seen, args.requests, rng=rng)
     start = time.process_time()
-    similar = SWING.source.learn(seen, rng=rng, budget=Budget()).now(seen)
+    # The method's table keeps a hundred; here it must hold the widest fan-out.
+    source = SwingAuthors(replace(NORMALISED, n_neighbours=max(SIMILAR)))
+    similar = source.learn(seen, rng=rng, budget=Budget()).now(seen)
     figures: dict[str, object] = {"learn_cpu_seconds": time.process_time() - start}
     chain, back = Chain.of(seen, similar, SWING), ReverseChain.of(seen, similar, REVERSE)
     print(f"{len(to_notes.requests)} users, {len(to_users.requests)} notes; ms: wall 1, cpu 1, wall 64, cpu 64")

@@ -58,7 +58,7 @@ def trials(base: I2A2A2UConfig) -> dict[str, I2A2A2UConfig]:
         "base": base,
         "its own first": replace(base, hop=replace(base.hop, itself=2 * base.hop.itself)),
         "long memory": replace(base, readers=replace(base.readers, affinity=long)),
-        "wide": replace(base, hop=replace(base.hop, n_similar=200)),
+        "wide": replace(base, hop=replace(base.hop, n_similar=100)),  # as many as a table of Swing holds
         "steep": replace(base, hop=replace(base.hop, gamma=2.0)),
     }
 
