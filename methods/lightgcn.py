@@ -5,7 +5,8 @@ log(1 + sum over s of exp(e_u e_s - e_u e_t)) + regularization / 2 (|e0_u|^2 + |
 clicks (u, t), s drawn uniformly from all clicked targets: BPR, as published, where each click draws one s of its own;
 a sampled softmax where all clicks of a batch share many. A is symmetric, so the gradient is smoothed as the vectors
 are: no autograd is needed.
-Who is new has no vector of its own and lives on what its neighbours pass on. With no layers it is matrix factorisation.
+Who is new has no vector of its own and lives on what its neighbours pass on. With no layers it is matrix factorisation,
+where nothing is passed on: who is new is folded in by a ridge regression on the other side's vectors, as in `bpr`.
 
 Reference: He et al. 2020, doi:10.1145/3397271.3401063; the sampled softmax: Wu et al. 2024, arXiv:2201.02327. U users,
 T targets, F factors, P pairs of a batch, S negatives, K clicked targets.
@@ -21,7 +22,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from methods.base import Budget, Capabilities
-from methods.factors import Factors, grown
+from methods.factors import Factors, folded, grown
 from methods.interactions import FROM_USERS_AND_AUTHORS, Sparse, binary, clicks, n_users_of
 from methods.kernel import compiled
 from methods.ranking import rank
@@ -43,6 +44,7 @@ class LightGCNConfig:
     negatives: int = 256
     shared: bool = False  # drawn once for all clicks of a batch; else for each click, and 1 is BPR
     init_sd: float = 0.1
+    fold_in_l2: float = 1.0  # without layers
 
 
 TRIALS = {
@@ -65,20 +67,30 @@ class LightGCN:
 
     def fit(self, seen: Observation, *, target: Kind, rng: np.random.Generator, budget: Budget) -> None:
         """Learn the vectors E0; one thread."""
-        self.target_ = target
-        self.users_UF_, self.items_TF_ = learn(binary(clicks(seen, target=target)), self.config, rng=rng)
+        self.target_, self.clicks_UT_ = target, binary(clicks(seen, target=target))
+        self.users_UF_, self.items_TF_ = learn(self.clicks_UT_, self.config, rng=rng)
 
     def index(self, seen: Observation) -> None:
         """Smooth over the graph of now."""
         clicks_UT = binary(clicks(seen, target=self.target_))
         n_users, n_targets = clicks_UT.shape
-        graph = Graph.of(clicks_UT, self.config.layers)
-        users_UF, items_TF = graph.smoothed(grown(self.users_UF_, n_users), grown(self.items_TF_, n_targets))
+        if self.config.layers:
+            graph = Graph.of(clicks_UT, self.config.layers)
+            users_UF, items_TF = graph.smoothed(grown(self.users_UF_, n_users), grown(self.items_TF_, n_targets))
+        else:
+            users_UF, items_TF = self._folded(clicks_UT)
         self.factors_ = Factors(users_UF, items_TF, np.zeros(n_targets, np.float32))
 
     def recommend(self, requests: Requests, *, k: int) -> Slates:
         """Rank by factors."""
         return rank(self.factors_.scores(requests), requests, k=k)
+
+    def _folded(self, now_UT: Sparse) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Make vectors for targets first clicked after the fit, then for users."""
+        fitted_UT, l2 = self.clicks_UT_, self.config.fold_in_l2
+        now_TU: Sparse = now_UT[: fitted_UT.shape[0]].T.tocsr()
+        items_TF = folded(self.items_TF_, self.users_UF_, fitted_UT.T.tocsr(), now_TU, l2=l2)
+        return folded(self.users_UF_, items_TF, fitted_UT, now_UT, l2=l2), items_TF
 
 
 @dataclass(frozen=True, slots=True, eq=False)

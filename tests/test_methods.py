@@ -41,6 +41,7 @@ SMALL = LearningConfig(
 # The checkerboard is learnt in less time than the defaults take.
 SHORT: dict[str, dict[str, object]] = {
     "author-encoder": {"learning": SMALL},
+    "mf-softmax": {"epochs": 100, "factors": 16, "negatives": 64, "regularization": 0.01},
     "sasrec-bce": {"learning_rate": 3e-3},
     "sasrec-bce-wide": {"epochs": 10, "learning_rate": 3e-3},
     "comirec-sa": {"factors": 32, "history": 10},

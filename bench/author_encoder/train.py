@@ -8,13 +8,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+WITH_ADAPTERS = "methods.author_encoder.preparing:with_adapters"
+
 
 def train_author_encoder(  # noqa: PLR0913 - one argument an option
     dataset: Annotated[Path, typer.Option(help="A prepared folder: pairs.npy, ids.npy, offsets.npy, prepared.json.")],
     out: Annotated[Path, typer.Option(help="Folder for checkpoints, adapter and TensorBoard; taken up where it is.")],
-    encoder: Annotated[
-        str, typer.Option(help="package.module:function that makes the encoder from backbone/.")
-    ] = "methods.author_encoder.preparing:with_adapters",
+    encoder: Annotated[str, typer.Option(help="package.module:function that makes it from backbone/.")] = WITH_ADAPTERS,
     ranks: Annotated[int, typer.Option(min=1, help="Processes on this machine, one a GPU where there are any.")] = 1,
     engine: Annotated[str, typer.Option(help="deepspeed or plain.")] = "deepspeed",
     stage: Annotated[int, typer.Option(min=0, max=3, help="Of ZeRO.")] = 2,
