@@ -26,7 +26,7 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 from torch import nn
-from transformers import PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast, Qwen3Model
 
 from methods.author_encoder.gather import n_ranks, rank
 from methods.author_encoder.step import Material
@@ -45,6 +45,9 @@ def seconds_of(
         else MultipleNegativesRankingLoss(model, gather_across_devices=True)
     )
     trained = [weights for weights in model.parameters() if weights.requires_grad]
+    n_ours = sum(weights.requires_grad for weights in backbone.parameters()) + 1  # and the projection
+    if len(trained) != n_ours:
+        raise ValueError(f"trained weights: expected the {n_ours} that ours trains, got {len(trained)}")
     optimizer, order = torch.optim.AdamW(trained), np.random.default_rng(1).permutation(len(made.pairs.first_P))
     clock, n_tokens = [], []
     for step in range(steps + 1):
@@ -72,10 +75,10 @@ def _model(backbone: Any, folder: Path) -> SentenceTransformer:
     inner = Tokenizer(WordLevel({f"w{i}": i for i in range(backbone.config.vocab_size)}, unk_token="w0"))
     inner.pre_tokenizer = Whitespace()
     words = PreTrainedTokenizerFast(tokenizer_object=inner, eos_token="w1", pad_token="w0", padding_side="right")  # type: ignore[no-untyped-call]
-    backbone.get_base_model().save_pretrained(folder / "model")
+    Qwen3Model(backbone.get_base_model().config).save_pretrained(folder / "model")
     words.save_pretrained(folder / "model")
     reader = Transformer(str(folder / "model"), max_seq_length=200)
-    reader.auto_model = backbone
+    reader.model = backbone  # `auto_model` only reads it: setting that would train the other model, and all of it
     n_hidden = backbone.config.hidden_size
     dense = Dense(n_hidden, 128, bias=False, activation_function=nn.Identity())
     return SentenceTransformer(
