@@ -15,6 +15,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from numpy.typing import NDArray
+from safetensors.torch import save_file
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Dense, Normalize, Transformer
 from sentence_transformers.sentence_transformer.losses import (
@@ -75,7 +76,9 @@ def _model(backbone: Any, folder: Path) -> SentenceTransformer:
     inner = Tokenizer(WordLevel({f"w{i}": i for i in range(backbone.config.vocab_size)}, unk_token="w0"))
     inner.pre_tokenizer = Whitespace()
     words = PreTrainedTokenizerFast(tokenizer_object=inner, eos_token="w1", pad_token="w0", padding_side="right")  # type: ignore[no-untyped-call]
-    Qwen3Model(backbone.get_base_model().config).save_pretrained(folder / "model")
+    bare = Qwen3Model(backbone.get_base_model().config)
+    bare.config.save_pretrained(folder / "model")  # among ranks, the model's own save_pretrained writes on one alone
+    save_file(bare.state_dict(), folder / "model" / "model.safetensors", metadata={"format": "pt"})
     words.save_pretrained(folder / "model")
     reader = Transformer(str(folder / "model"), max_seq_length=200)
     reader.model = backbone  # `auto_model` only reads it: setting that would train the other model, and all of it
