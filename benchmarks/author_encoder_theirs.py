@@ -15,6 +15,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from numpy.typing import NDArray
+from safetensors.torch import save_file
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Dense, Normalize, Transformer
 from sentence_transformers.sentence_transformer.losses import (
@@ -26,7 +27,7 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 from torch import nn
-from transformers import PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast, Qwen3Model
 
 from methods.author_encoder.gather import n_ranks, rank
 from methods.author_encoder.step import Material
@@ -45,6 +46,9 @@ def seconds_of(
         else MultipleNegativesRankingLoss(model, gather_across_devices=True)
     )
     trained = [weights for weights in model.parameters() if weights.requires_grad]
+    n_ours = sum(weights.requires_grad for weights in backbone.parameters()) + 1  # and the projection
+    if len(trained) != n_ours:
+        raise ValueError(f"trained weights: expected the {n_ours} that ours trains, got {len(trained)}")
     optimizer, order = torch.optim.AdamW(trained), np.random.default_rng(1).permutation(len(made.pairs.first_P))
     clock, n_tokens = [], []
     for step in range(steps + 1):
@@ -72,10 +76,12 @@ def _model(backbone: Any, folder: Path) -> SentenceTransformer:
     inner = Tokenizer(WordLevel({f"w{i}": i for i in range(backbone.config.vocab_size)}, unk_token="w0"))
     inner.pre_tokenizer = Whitespace()
     words = PreTrainedTokenizerFast(tokenizer_object=inner, eos_token="w1", pad_token="w0", padding_side="right")  # type: ignore[no-untyped-call]
-    backbone.get_base_model().save_pretrained(folder / "model")
+    bare = Qwen3Model(backbone.get_base_model().config)
+    bare.config.save_pretrained(folder / "model")  # among ranks, the model's own save_pretrained writes on one alone
+    save_file(bare.state_dict(), folder / "model" / "model.safetensors", metadata={"format": "pt"})
     words.save_pretrained(folder / "model")
     reader = Transformer(str(folder / "model"), max_seq_length=200)
-    reader.auto_model = backbone
+    reader.model = backbone  # `auto_model` only reads it: setting that would train the other model, and all of it
     n_hidden = backbone.config.hidden_size
     dense = Dense(n_hidden, 128, bias=False, activation_function=nn.Identity())
     return SentenceTransformer(

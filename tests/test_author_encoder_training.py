@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from safetensors.torch import load_file
 from torch import Tensor
 
 from methods.author_encoder import checkpoints
@@ -253,3 +254,32 @@ def test_ranks_killed_at_any_step_end_with_the_adapter_of_ranks_left_alone(
     for name in ("adapter_model.safetensors", "head.safetensors"):
         expected = (tmp_path / "alone" / "adapter" / name).read_bytes()
         assert (tmp_path / "killed" / "adapter" / name).read_bytes() == expected, f"killed at forward {forward}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", [2, 3])
+def test_a_run_of_two_ranks_goes_on_with_one(stage: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    prepare(tmp_path / "in")
+    plan = replace(SHORT, chunk_tokens=0)
+    alone, moved = (
+        Job(
+            str(tmp_path / "in"),
+            str(tmp_path / out),
+            "tests.author_encoder_tiny:make_mortal_sure",
+            zero=ZeroConfig(stage, persist_below=0),
+            training=plan,
+        )
+        for out in ("alone", "moved")
+    )
+    spawn(alone, n_ranks=1)
+    monkeypatch.setenv("TEST_FORWARDS_LEFT", "5")  # in the sixth step
+    with pytest.raises(ChildProcessError, match="SIGKILL"):
+        spawn(moved, n_ranks=2)
+    monkeypatch.delenv("TEST_FORWARDS_LEFT")
+    spawn(moved, n_ranks=1)
+    assert (tmp_path / "moved" / "checkpoints" / "step-4_universal").is_dir()
+    for name in ("adapter_model.safetensors", "head.safetensors"):
+        found, expected = (load_file(tmp_path / out / "adapter" / name) for out in ("moved", "alone"))
+        for key, part in expected.items():
+            torch.testing.assert_close(found[key], part, atol=1e-4, rtol=1e-3)
