@@ -9,6 +9,7 @@ which makes the first update a quarter too small.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -129,6 +130,8 @@ def settings(config: OptimizerConfig, zero: ZeroConfig) -> dict[str, Any]:
 def _deepspeed(device: torch.device) -> Any:
     """Import DeepSpeed for this device, without the part that it would compile at each start on a CPU."""
     os.environ.setdefault("DS_ACCELERATOR", device.type)
+    # It calls collectives by names that torch 2.13 warns of, a line a call.
+    warnings.filterwarnings("ignore", message=r".*torch\.distributed.*is deprecated", category=FutureWarning)
     import deepspeed
 
     deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False  # serves inference only; compiles for minutes
