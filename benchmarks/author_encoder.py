@@ -37,11 +37,12 @@ from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
 from transformers import Qwen3Config, Qwen3Model
 
+from methods.author_encoder.contrast import PairColumns
 from methods.author_encoder.deepspeed_engine import DeepSpeedEngine, ZeroConfig
 from methods.author_encoder.engines import Engine, OptimizerConfig, PlainEngine, local_device
 from methods.author_encoder.launch import join
-from methods.author_encoder.prepared import MappedPairs, MappedRows
 from methods.author_encoder.step import Material
+from methods.author_encoder.tokens import TokenTable
 from methods.author_encoder.training import Reading, Run, TrainingConfig, train
 
 CONTENDERS = ("plain", "ddp", "zero-0", "zero-1", "zero-2", "zero-3", "sentence-transformers")
@@ -128,9 +129,9 @@ def material(vocabulary: int) -> Material:
     rng = np.random.default_rng(1)
     lengths_R = np.clip(rng.lognormal(3.6, 0.6, N_AUTHORS), 8, 179).astype(np.int64)
     offsets_S = np.concatenate([[0], np.cumsum(lengths_R)]).astype(np.int64)
-    rows = MappedRows(rng.integers(5, vocabulary, offsets_S[-1]).astype(np.uint32), offsets_S, 0)
+    rows = TokenTable(rng.integers(5, vocabulary, offsets_S[-1]).astype(np.uint32), offsets_S, 0)
     first_P, second_P = rng.integers(0, N_AUTHORS, (2, N_PAIRS)).astype(np.int32)
-    return Material.without_hard(rows, MappedPairs(first_P, second_P, N_AUTHORS))
+    return Material.without_hard(rows, PairColumns(first_P, second_P, N_AUTHORS))
 
 
 def engine_of(contender: str, encoder: nn.Module, config: OptimizerConfig, device: torch.device) -> Engine:

@@ -15,8 +15,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import Qwen3Config, Qwen3Model
 
-from methods.author_encoder.prepared import MappedPairs, MappedRows, write_prepared
+from methods.author_encoder.contrast import PairColumns
+from methods.author_encoder.prepared import write_prepared
 from methods.author_encoder.step import Material
+from methods.author_encoder.tokens import TokenTable
 
 VOCABULARY, WIDTH = 64, 16
 
@@ -103,18 +105,18 @@ def prepare(folder: Path) -> None:
     write_prepared(folder, pairs_P2, rows(), made.hard_PN)
 
 
-def rows(*, n_authors: int = 40, seed: int = 1) -> MappedRows:
+def rows(*, n_authors: int = 40, seed: int = 1) -> TokenTable:
     rng = np.random.default_rng(seed)
     lengths_R = rng.integers(2, 20, n_authors)
     offsets_S = np.concatenate([[0], np.cumsum(lengths_R)]).astype(np.int64)
-    return MappedRows(rng.integers(3, VOCABULARY, offsets_S[-1]).astype(np.uint32), offsets_S, 0)
+    return TokenTable(rng.integers(3, VOCABULARY, offsets_S[-1]).astype(np.uint32), offsets_S, 0)
 
 
-def pair_table(*, n_authors: int = 40, n_pairs: int = 64, seed: int = 1) -> MappedPairs:
+def pair_table(*, n_authors: int = 40, n_pairs: int = 64, seed: int = 1) -> PairColumns:
     rng = np.random.default_rng(seed)
     upper = np.argwhere(np.triu(np.ones((n_authors, n_authors), bool), 1))
     chosen_P2 = upper[np.sort(rng.choice(len(upper), n_pairs, replace=False))].astype(np.int32)
-    return MappedPairs(chosen_P2[:, 0].copy(), chosen_P2[:, 1].copy(), n_authors)
+    return PairColumns(chosen_P2[:, 0].copy(), chosen_P2[:, 1].copy(), n_authors)
 
 
 def material(*, n_hard: int = 2, seed: int = 1) -> Material:

@@ -11,8 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from methods.author_encoder.contrast import NOBODY, ContrastConfig, Ends, Known, info_nce
-from methods.author_encoder.prepared import MappedPairs
+from methods.author_encoder.contrast import NOBODY, ContrastConfig, Ends, Known, PairColumns, info_nce
 
 CPU = torch.device("cpu")
 PLAIN = ContrastConfig(symmetric=False, hide_known_pairs=False, hide_same_author=False)
@@ -24,7 +23,7 @@ def unit(*shape: int, seed: int) -> Tensor:
 
 def known(*pairs: tuple[int, int], n_authors: int = 10) -> Known:
     ends = np.array(pairs, np.int32).reshape(-1, 2)
-    return Known.of(MappedPairs(ends[:, 0], ends[:, 1], n_authors), CPU)
+    return Known.of(PairColumns(ends[:, 0], ends[:, 1], n_authors), CPU)
 
 
 def ends(first: list[int], second: list[int], hard: list[list[int]] | None = None, *, seed: int = 1) -> Ends:

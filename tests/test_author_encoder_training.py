@@ -16,13 +16,14 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from methods.author_encoder import checkpoints
+from methods.author_encoder.batching import batches
 from methods.author_encoder.deepspeed_engine import DeepSpeedEngine, ZeroConfig
 from methods.author_encoder.engines import OptimizerConfig, PlainEngine, Precision
 from methods.author_encoder.keyed_luck import keyed
 from methods.author_encoder.launch import Job, read_job, spawn, write_job
 from methods.author_encoder.prepared import read_prepared
 from methods.author_encoder.sampling import Sampler
-from methods.author_encoder.step import Material, chunked
+from methods.author_encoder.step import Material
 from methods.author_encoder.training import Reading, Run, TrainingConfig, Watch, train
 from tests.author_encoder_tiny import encoder, material, pair_table, prepare, rows
 
@@ -83,7 +84,7 @@ def test_a_batch_that_does_not_fit_is_refused(batch: int, n_ranks: int, message:
 
 def test_chunks_hold_each_row_once_within_their_budget() -> None:
     lengths_M = np.array([5, 90, 3, 7, 7, 1, 30])
-    chunks = chunked(lengths_M, 32)
+    chunks = batches(lengths_M, budget=32)
     assert sorted(np.concatenate(chunks).tolist()) == list(range(7))
     assert all(len(chunk) == 1 or len(chunk) * lengths_M[chunk].max() <= 32 for chunk in chunks)
 

@@ -37,6 +37,15 @@ class PairTable(Protocol):
     def n_authors(self) -> int: ...  # noqa: D102
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class PairColumns:
+    """The two columns alone, in memory or mapped."""
+
+    first_P: NDArray[np.int32]
+    second_P: NDArray[np.int32]
+    n_authors: int
+
+
 @dataclass(frozen=True, slots=True)
 class ContrastConfig:
     """Which terms the loss has."""

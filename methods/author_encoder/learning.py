@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase
 
 from methods.author_encoder.backbones import BackboneConfig, load
-from methods.author_encoder.contrast import PairTable
+from methods.author_encoder.contrast import PairColumns, PairTable
 from methods.author_encoder.encoder import FrozenEncoder
 from methods.author_encoder.engines import OptimizerConfig, PlainEngine
 from methods.author_encoder.facts import facts_of
@@ -31,7 +31,7 @@ from methods.author_encoder.readers import readers_of
 from methods.author_encoder.step import Material
 from methods.author_encoder.tokens import TokenTable, measure
 from methods.author_encoder.training import Run, TrainingConfig, train
-from methods.author_encoder.views import Table, two_views
+from methods.author_encoder.views import two_views
 from methods.gradient import threads
 from simulator.schema import Observation
 
@@ -83,7 +83,7 @@ def learn(seen: Observation, config: LearningConfig, *, seed: int, n_threads: in
 
     A batch is never larger than the pairs there are; with less than two pairs the encoder stays as it was loaded.
     """
-    with _kept(config.cache) as cache:
+    with kept(config.cache) as cache:
         encoder, tokenizer = load(
             config.backbone, texts=corpus(seen, config.prompt), cache=cache, seed=seed, n_threads=n_threads
         )
@@ -116,7 +116,7 @@ def lesson(
     tokens = tokens_of(seen, config.prompt, tokenizer, ids_M=np.arange(len(seen.catalog.authors), dtype=np.int32))
     if config.positives == "none":
         nobody = np.empty(0, np.int32)
-        return Material.without_hard(tokens, Table(nobody, nobody, len(tokens))), ()
+        return Material.without_hard(tokens, PairColumns(nobody, nobody, len(tokens))), ()
     readers = readers_of(seen, config.pairs)
     facts = facts_of(seen.catalog, readers, n_tokens_A=tokens.lengths_R.astype(np.int32))
     pairs, steps = filtered(mine(readers, config.pairs), facts, config.filters)
@@ -130,11 +130,11 @@ def _drawn(pairs: PairTable, most: int, *, seed: int) -> PairTable:
         return pairs
     luck = np.random.Generator(np.random.PCG64(np.random.SeedSequence((seed, most))))
     kept_P = np.sort(luck.choice(n_pairs, most, replace=False))
-    return Table(pairs.first_P[kept_P], pairs.second_P[kept_P], pairs.n_authors)
+    return PairColumns(pairs.first_P[kept_P], pairs.second_P[kept_P], pairs.n_authors)
 
 
 @contextmanager
-def _kept(folder: str) -> Iterator[Path]:
+def kept(folder: str) -> Iterator[Path]:
     """Hand out the folder, or one that is gone afterwards."""
     if folder:
         yield Path(folder)

@@ -12,10 +12,9 @@ from transformers import AutoTokenizer
 from methods.author_encoder.backbones import BackboneConfig, Name, Trained, folder_of, load
 from methods.author_encoder.encoder import Encoder
 from methods.author_encoder.filters import Step
-from methods.author_encoder.learning import LearningConfig, lesson
-from methods.author_encoder.prepared import MappedRows, write_prepared
+from methods.author_encoder.learning import LearningConfig, kept, lesson
+from methods.author_encoder.prepared import write_prepared
 from methods.author_encoder.prompts import PromptConfig, corpus
-from methods.author_encoder.tokens import TokenTable
 from simulator.schema import Observation
 
 
@@ -28,18 +27,16 @@ def prepare(
     """
     if folder.exists():
         raise ValueError(f"out: expected a folder that does not exist yet, got {folder}")
-    cache = Path(config.cache) if config.cache else folder.with_name(f".{folder.name}.cache")
-    source = folder_of(config.backbone, texts=corpus(seen, config.prompt), cache=cache, seed=seed, n_threads=n_threads)
-    tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=True)
-    material, steps = lesson(seen, config, tokenizer, seed=seed)
-    pairs, tokens = material.pairs, material.tokens
-    if len(pairs.first_P) == 0 or not isinstance(tokens, TokenTable):
-        raise ValueError(f"pairs: expected some that pass the filters, got none: {steps}")
-    shutil.copytree(source, folder / "backbone")
-    rows = MappedRows(tokens.ids_T, tokens.offsets_S, tokens.pad)
-    write_prepared(folder, np.column_stack([pairs.first_P, pairs.second_P]), rows, material.hard_PN)
-    if not config.cache:
-        shutil.rmtree(cache, ignore_errors=True)
+    with kept(config.cache) as cache:
+        texts = corpus(seen, config.prompt)
+        source = folder_of(config.backbone, texts=texts, cache=cache, seed=seed, n_threads=n_threads)
+        tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=True)
+        material, steps = lesson(seen, config, tokenizer, seed=seed)
+        pairs = material.pairs
+        if len(pairs.first_P) == 0:
+            raise ValueError(f"pairs: expected some that pass the filters, got none: {steps}")
+        shutil.copytree(source, folder / "backbone")
+    write_prepared(folder, np.column_stack([pairs.first_P, pairs.second_P]), material.tokens, material.hard_PN)
     return len(pairs.first_P), steps
 
 

@@ -10,33 +10,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from methods.author_encoder.batching import batches
 from methods.author_encoder.contrast import NOBODY, ContrastConfig, Ends, Known, PairTable, info_nce
 from methods.author_encoder.engines import Engine
 from methods.author_encoder.gather import largest
 from methods.author_encoder.keyed_luck import keyed
 from methods.author_encoder.sampling import Slice
-
-
-class TokenRows(Protocol):
-    """What training reads of prompts: how long each is, and rows of them filled up to one length."""
-
-    @property
-    def lengths_R(self) -> NDArray[np.int64]: ...  # noqa: D102
-    def padded(self, rows_B: NDArray[np.integer]) -> tuple[Tensor, Tensor]: ...  # noqa: D102
+from methods.author_encoder.tokens import TokenTable
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Material:
     """What is learnt from: a prompt an author, pairs of authors, and mined negatives of each pair or none (P, 0)."""
 
-    tokens: TokenRows
+    tokens: TokenTable
     pairs: PairTable
     hard_PN: NDArray[np.int32]  # author ids, NOBODY where a pair has fewer
 
@@ -52,7 +45,7 @@ class Material:
                 raise ValueError(f"{name}: expected {least} to {n_authors - 1}, got {ids.min()} to {ids.max()}")
 
     @classmethod
-    def without_hard(cls, tokens: TokenRows, pairs: PairTable) -> Material:
+    def without_hard(cls, tokens: TokenTable, pairs: PairTable) -> Material:
         """Take prompts and pairs, with in-batch negatives only."""
         return cls(tokens, pairs, np.empty((len(pairs.first_P), 0), np.int32))
 
@@ -109,7 +102,7 @@ def learn(engine: Engine, lesson: Lesson, own: Slice, *, key: Sequence[int], wei
 
 
 def _in_chunks(engine: Engine, lesson: Lesson, asked: Asked, *, key: Sequence[int], weight: float) -> Tensor:
-    chunks = chunked(lesson.material.tokens.lengths_R[asked.authors_M], lesson.chunk_tokens)
+    chunks = batches(lesson.material.tokens.lengths_R[asked.authors_M], budget=lesson.chunk_tokens)
     n_own = len(chunks)
     if engine.needs_even_chunks:  # what is encoded beyond a rank's own chunks gets the gradient zero
         chunks += chunks[:1] * (largest(n_own, engine.device) - n_own)
@@ -128,17 +121,6 @@ def _in_chunks(engine: Engine, lesson: Lesson, asked: Asked, *, key: Sequence[in
         share = (again_CD * grad_MD[torch.from_numpy(chunk).to(engine.device)]).sum() * (number < n_own)
         engine.backward(share + scale_again * grad_scale * (number == 0))
     return loss.detach()
-
-
-def chunked(lengths_M: NDArray[np.integer], budget: int) -> list[NDArray[np.int64]]:
-    """Return the places of rows, longest first, in chunks of at most `budget` padded tokens, or one row."""
-    order_M = np.argsort(-lengths_M, kind="stable")
-    chunks, start = [], 0
-    while start < len(order_M):
-        n = max(1, budget // int(lengths_M[order_M[start]]))
-        chunks.append(order_M[start : start + n].astype(np.int64))
-        start += n
-    return chunks
 
 
 def _encode(

@@ -10,21 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase
 
+from methods.author_encoder.contrast import PairColumns
 from methods.author_encoder.prompts import TEMPLATES, Parts, PromptConfig, language_of, parts
 from methods.author_encoder.tokens import TokenTable
 from simulator.schema import Observation
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Table:
-    """Two columns of rows of prompts that belong together."""
-
-    first_P: NDArray[np.int32]
-    second_P: NDArray[np.int32]
-    n_authors: int  # rows there are
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,7 +23,7 @@ class Views:
     """The prompts, first views before second ones, and which belong together."""
 
     tokens: TokenTable
-    pairs: Table
+    pairs: PairColumns  # of rows of prompts
 
 
 def two_views(seen: Observation, config: PromptConfig, tokenizer: PreTrainedTokenizerBase) -> Views:
@@ -44,7 +35,7 @@ def two_views(seen: Observation, config: PromptConfig, tokenizer: PreTrainedToke
     tokens = TokenTable.of(texts, tokenizer, max_tokens=config.max_tokens)
     both = [bool((a.profile or a.titles) and b.titles) for a, b in zip(first, second, strict=True)]
     author_P = np.flatnonzero(both).astype(np.int32)
-    return Views(tokens, Table(author_P, author_P + np.int32(len(whole)), len(tokens)))
+    return Views(tokens, PairColumns(author_P, author_P + np.int32(len(whole)), len(tokens)))
 
 
 def _first(one: Parts) -> Parts:
