@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from methods.author_encoder.daily import disk
+from methods.author_encoder import disk
 from methods.author_encoder.daily.ann_recall import recalls, sampled
 from methods.author_encoder.daily.index import KINDS, AnnConfig, AnnIndex, build_index, index_folder, load_index
 from methods.author_encoder.daily.manifest import Counts, Figures, Manifest, Shard, Version, Versions

@@ -175,7 +175,7 @@ def test_a_failed_save_leaves_the_old_file_and_no_other(tmp_path: Path, monkeypa
     def full(*_: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr("methods.author_encoder.token_files.os.fsync", full)
+    monkeypatch.setattr("methods.author_encoder.disk.os.fsync", full)
     with pytest.raises(OSError, match="disk full"):
         save(small_table(12), path)
     assert path.read_bytes() == before

@@ -18,6 +18,7 @@ from torch import Tensor
 from methods.author_encoder import checkpoints
 from methods.author_encoder.batching import batches
 from methods.author_encoder.deepspeed_engine import DeepSpeedEngine, ZeroConfig
+from methods.author_encoder.disk import write_whole
 from methods.author_encoder.engines import OptimizerConfig, PlainEngine, Precision
 from methods.author_encoder.keyed_luck import keyed
 from methods.author_encoder.launch import Job, read_job, spawn, write_job
@@ -132,11 +133,10 @@ def test_a_kill_while_saving_leaves_the_checkpoint_before(tmp_path: Path, monkey
 
     with pytest.raises(StopError):
         train(engine(), material(), SHORT, Run(1, stop_at(3), tmp_path))
-    whole = checkpoints._replace
-    monkeypatch.setattr(checkpoints, "_replace", killed)
+    monkeypatch.setattr(checkpoints, "write_whole", killed)
     with pytest.raises(StopError):
         train(engine(), material(), SHORT, Run(1, folder=tmp_path))
-    monkeypatch.setattr(checkpoints, "_replace", whole)
+    monkeypatch.setattr(checkpoints, "write_whole", write_whole)
     assert train(engine(), material(), SHORT, Run(1, folder=tmp_path)).first_step == 2
 
 

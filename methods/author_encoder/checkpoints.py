@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -20,11 +19,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch.distributed as dist
 
+from methods.author_encoder.disk import write_whole
 from methods.author_encoder.gather import n_ranks, rank
 
 if TYPE_CHECKING:
     from methods.author_encoder.contrast import PairTable
-    from methods.author_encoder.engines import Engine
+from methods.author_encoder.engines import Engine
 
 KEPT = 2  # checkpoints; older ones are removed
 
@@ -77,8 +77,8 @@ def save(engine: Engine, folder: Path, stamp: Stamp) -> None:
     engine.save(checkpoint)
     _wait()
     if engine.rank == 0:
-        _replace(checkpoint / "stamp.json", json.dumps(asdict(stamp)))
-        _replace(folder / "latest", checkpoint.name)
+        write_whole(checkpoint / "stamp.json", json.dumps(asdict(stamp)).encode())
+        write_whole(folder / "latest", checkpoint.name.encode())
         _remove_old(folder, checkpoint)
     _wait()
 
@@ -136,15 +136,6 @@ def convert(folder: Path) -> None:
 def _wait() -> None:
     if n_ranks() > 1:
         dist.barrier()
-
-
-def _replace(path: Path, text: str) -> None:
-    beside = path.with_name(f".{path.name}.new")
-    with beside.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
 
 
 def _remove_old(folder: Path, newest: Path) -> None:

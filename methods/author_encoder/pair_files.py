@@ -7,14 +7,13 @@ metadata holds under `coldrecall.pairs` a JSON object: version, n_authors, and w
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from methods.author_encoder.disk import replacing
 from methods.author_encoder.pairs import Pairs
 from simulator.schema import SchemaError
 
@@ -31,18 +30,8 @@ def write_pairs(path: Path, pairs: Pairs, *, origin: Mapping[str, object]) -> No
     schema = COLUMNS.with_metadata({_KEY: json.dumps(about, sort_keys=True, allow_nan=False).encode()})
     columns = [pa.array(column) for column in (pairs.first_P, pairs.second_P, pairs.score_P, pairs.count_P)]
     table = pa.Table.from_arrays(columns, schema=schema)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".unfinished")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            pq.write_table(table, file, row_group_size=_ROW_GROUP, compression="zstd")
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with replacing(path) as part:
+        pq.write_table(table, part, row_group_size=_ROW_GROUP, compression="zstd")
 
 
 def read_pairs(path: Path) -> tuple[Pairs, dict[str, object]]:

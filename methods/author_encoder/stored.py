@@ -7,8 +7,9 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
-from hashlib import file_digest
 from pathlib import Path
+
+from methods.author_encoder.disk import file_sha256
 
 SEAL = "sealed.json"  # sha256 of every other file
 
@@ -53,9 +54,5 @@ def _settle(part: Path, folder: Path) -> None:
 
 
 def _digests(folder: Path) -> dict[str, str]:
-    found = {}
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.name != SEAL:
-            with path.open("rb") as file:
-                found[path.relative_to(folder).as_posix()] = file_digest(file, "sha256").hexdigest()
-    return found
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != SEAL)
+    return {path.relative_to(folder).as_posix(): file_sha256(path) for path in files}

@@ -6,12 +6,11 @@ The file is written beside its place and moved there when it is whole; sizes are
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
 
+from methods.author_encoder.disk import replacing
 from methods.author_encoder.tokens import TokenTable
 from simulator.schema.checks import SchemaError
 
@@ -24,18 +23,10 @@ def save(table: TokenTable, path: Path) -> None:
     """Write the table to `path`, in place of what was there; a reader sees the old file or the new one."""
     header = {"kind": MAGIC, "version": VERSION, "rows": len(table), "tokens": len(table.ids_T), "pad": table.pad}
     line = json.dumps(header).encode().ljust(HEADER_BYTES - 1) + b"\n"
-    handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(line)
-            file.write(np.ascontiguousarray(table.offsets_S).data)
-            file.write(np.ascontiguousarray(table.ids_T).data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except BaseException:
-        Path(part).unlink(missing_ok=True)
-        raise
+    with replacing(path) as part, part.open("wb") as file:
+        file.write(line)
+        file.write(np.ascontiguousarray(table.offsets_S).data)
+        file.write(np.ascontiguousarray(table.ids_T).data)
 
 
 def opened(path: Path) -> TokenTable:

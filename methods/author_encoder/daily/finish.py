@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from methods.author_encoder.daily.chunks import missing
-from methods.author_encoder.daily.disk import flush, write_whole
 from methods.author_encoder.daily.encoders import Encoder
 from methods.author_encoder.daily.fills import Means
 from methods.author_encoder.daily.manifest import MANIFEST, Counts, Figures, Manifest, Shard, Version
 from methods.author_encoder.daily.shards import CATEGORY_MEAN, GLOBAL_MEAN, Vectors, read_shard, write_shard
 from methods.author_encoder.daily.work import Job, Tell
+from methods.author_encoder.disk import flush, write_whole
 from simulator.schema import SchemaError
 
 

@@ -23,9 +23,9 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from methods.author_encoder.daily.disk import file_sha256, replacing, write_whole
 from methods.author_encoder.daily.manifest import Version
 from methods.author_encoder.daily.shards import ENCODED, ShardError
+from methods.author_encoder.disk import file_sha256, replacing, write_whole
 from simulator.schema import SchemaError
 
 GRAPHS, LISTS = ("hnsw", "hnsw-sqfp16"), ("ivf-sq8", "ivf-pq")

@@ -15,8 +15,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from methods.author_encoder.daily.disk import write_whole
 from methods.author_encoder.daily.shards import ShardError, Vectors, read_shard
+from methods.author_encoder.disk import write_whole
 from simulator.schema import SchemaError
 
 MANIFEST = "manifest.json"

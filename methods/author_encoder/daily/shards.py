@@ -18,9 +18,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from methods.author_encoder.daily.disk import write_whole
 from methods.author_encoder.daily.encoders import Floats
 from methods.author_encoder.daily.texts import check_ascending, check_vector
+from methods.author_encoder.disk import write_whole
 from simulator.schema import SchemaError
 
 ENCODED, CATEGORY_MEAN, GLOBAL_MEAN, PENDING = 0, 1, 2, 3  # PENDING: without a text, in parts only

@@ -18,9 +18,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from methods.author_encoder.daily.disk import flush, write_whole
 from methods.author_encoder.daily.encoders import Floats
 from methods.author_encoder.daily.shards import Vectors
+from methods.author_encoder.disk import flush, write_whole
 
 
 class StoreError(OSError):

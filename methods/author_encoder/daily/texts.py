@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from methods.author_encoder.daily.disk import replacing
+from methods.author_encoder.disk import replacing
 from simulator.schema import SchemaError
 
 COLUMNS = ("author", "text", "category", "changed_day")

