@@ -20,7 +20,7 @@ from implicit.cpu.bpr import BayesianPersonalizedRanking
 from threadpoolctl import threadpool_limits
 
 from methods.base import Budget, Capabilities
-from methods.factors import Factors, folded
+from methods.factors import Factors, folded_sides
 from methods.interactions import FROM_USERS_AND_AUTHORS, binary, clicks, n_users_of
 from methods.ranking import rank
 from simulator.schema import Kind, Observation, Requests, Slates
@@ -80,10 +80,8 @@ class BPR:
     def index(self, seen: Observation) -> None:
         """Fold in targets first clicked after the fit, then users."""
         now_UT = binary(clicks(seen, target=self.target_))
-        fitted_UT, l2 = self.clicks_UT_, self.config.fold_in_l2
-        now_TU = now_UT[: fitted_UT.shape[0]].T.tocsr()
-        items_TB = folded(self.items_TB_, self.users_UF_, fitted_UT.T.tocsr(), now_TU, l2=l2)
-        users_UF = folded(self.users_UF_, items_TB[:, :-1], fitted_UT, now_UT, l2=l2)
+        l2 = self.config.fold_in_l2
+        users_UF, items_TB = folded_sides(self.users_UF_, self.items_TB_, self.clicks_UT_, now_UT, l2=l2)
         log_clicks_T = np.log(np.maximum(n_users_of(now_UT), 1)).astype(np.float32)
         self.factors_ = Factors(users_UF, items_TB[:, :-1], items_TB[:, -1] + self.config.popularity * log_clicks_T)
 

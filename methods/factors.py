@@ -63,6 +63,18 @@ def folded(
     return rows_RF
 
 
+def folded_sides(
+    users_UF: NDArray[np.float32], items_TB: NDArray[np.float32], fitted_UT: Sparse, now_UT: Sparse, *, l2: float
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Fold in targets first clicked after the fit by those who clicked at it, then users by all targets.
+
+    Columns of targets beyond the users' own, such as a bias, are made too but make nothing.
+    """
+    now_TU: Sparse = now_UT[: fitted_UT.shape[0]].T.tocsr()
+    items_TB = folded(items_TB, users_UF, fitted_UT.T.tocsr(), now_TU, l2=l2)
+    return folded(users_UF, items_TB[:, : users_UF.shape[1]], fitted_UT, now_UT, l2=l2), items_TB
+
+
 def _features(clicks_RO: Sparse, others_OF: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return [mean y, log(1 + n) mean y, log(1 + n), 1] of each row, y the other side's vectors that it clicked."""
     n_R1 = np.diff(clicks_RO.indptr)[:, None].astype(np.float32)

@@ -22,7 +22,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from methods.base import Budget, Capabilities
-from methods.factors import Factors, folded, grown
+from methods.factors import Factors, folded_sides, grown
 from methods.interactions import FROM_USERS_AND_AUTHORS, Sparse, binary, clicks, n_users_of
 from methods.kernel import compiled
 from methods.ranking import rank
@@ -78,19 +78,13 @@ class LightGCN:
             graph = Graph.of(clicks_UT, self.config.layers)
             users_UF, items_TF = graph.smoothed(grown(self.users_UF_, n_users), grown(self.items_TF_, n_targets))
         else:
-            users_UF, items_TF = self._folded(clicks_UT)
+            l2 = self.config.fold_in_l2
+            users_UF, items_TF = folded_sides(self.users_UF_, self.items_TF_, self.clicks_UT_, clicks_UT, l2=l2)
         self.factors_ = Factors(users_UF, items_TF, np.zeros(n_targets, np.float32))
 
     def recommend(self, requests: Requests, *, k: int) -> Slates:
         """Rank by factors."""
         return rank(self.factors_.scores(requests), requests, k=k)
-
-    def _folded(self, now_UT: Sparse) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Make vectors for targets first clicked after the fit, then for users."""
-        fitted_UT, l2 = self.clicks_UT_, self.config.fold_in_l2
-        now_TU: Sparse = now_UT[: fitted_UT.shape[0]].T.tocsr()
-        items_TF = folded(self.items_TF_, self.users_UF_, fitted_UT.T.tocsr(), now_TU, l2=l2)
-        return folded(self.users_UF_, items_TF, fitted_UT, now_UT, l2=l2), items_TF
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -14,6 +14,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.feature_extraction.text import TfidfVectorizer
 
+from methods.groups import place_in_group
 from methods.interactions import Sparse, nothing
 from simulator.schema import Catalog, Kind, Observation
 
@@ -100,8 +101,7 @@ def newest_notes(author_N: NDArray[np.int32], n_each: int) -> NDArray[np.int32]:
     """Return the last `n_each` notes of every known author, ascending; ids are in order of birth."""
     by_author = np.lexsort((-np.arange(len(author_N)), author_N))
     sorted_author = author_N[by_author]
-    place = np.arange(len(author_N)) - np.searchsorted(sorted_author, sorted_author)
-    return np.sort(by_author[(place < n_each) & (sorted_author >= 0)]).astype(np.int32)
+    return np.sort(by_author[(place_in_group(sorted_author) < n_each) & (sorted_author >= 0)]).astype(np.int32)
 
 
 def _note_texts(seen: Observation, ids: NDArray[np.int32]) -> list[str]:

@@ -14,7 +14,7 @@ from methods.aldi import ALDI, ALDIConfig
 from methods.als import LearntALS
 from methods.base import Budget
 from methods.comirec import Attention, ComiRecConfig
-from methods.content_minilm import DIMENSIONS, ContentMiniLMConfig, Memory, loaded, texts
+from methods.content_minilm import DIMENSIONS, ContentMiniLMConfig, loaded, texts
 from methods.dropoutnet import DropoutNet, DropoutNetConfig, Towers, reconstruction
 from methods.features import FeatureConfig, Features
 from methods.gradient import Schedule, descend, torch_luck
@@ -24,6 +24,7 @@ from methods.histories import Histories
 from methods.interactions import binary, clicks
 from methods.lesson import Lesson
 from methods.look_alike import LookAlike
+from methods.memory import Memory
 from methods.user_tower import UserTower, UserTowerConfig, by_id, known_of
 from simulator.schema import Kind
 from tests import checkerboard as board
@@ -230,7 +231,7 @@ class Counting:
 
 def test_each_distinct_text_is_encoded_once() -> None:
     encode = Counting()
-    memory = Memory(encode, 100)
+    memory = Memory(encode, 100, DIMENSIONS)
     first = memory.vectors(["ab", "c", "ab", ""])
     assert first[:, 0].tolist() == [2, 1, 2, 0]
     again = copy.deepcopy(memory).vectors(["c", "def"])
@@ -240,7 +241,7 @@ def test_each_distinct_text_is_encoded_once() -> None:
 
 def test_a_memory_forgets_the_oldest() -> None:
     encode = Counting()
-    memory = Memory(encode, 2)
+    memory = Memory(encode, 2, DIMENSIONS)
     assert memory.vectors(["a", "bb", "ccc"])[:, 0].tolist() == [
         1,
         2,

@@ -101,6 +101,11 @@ class FrozenEncoder:
     def __deepcopy__(self, memo: dict[int, object]) -> FrozenEncoder:
         return self
 
+    @property
+    def dimensions(self) -> int:
+        """Return D."""
+        return self._encoder.config.dimensions
+
     def encode(self, tokens: TokenTable, rows_M: NDArray[np.integer], *, n_threads: int) -> NDArray[np.float32]:
         """Return the unit vectors (M, D) of rows of `tokens`."""
         return self._encoder.encode(tokens, rows_M, n_threads=n_threads)

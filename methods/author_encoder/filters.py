@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from methods.author_encoder.facts import AuthorFacts, concentration, normalised
 from methods.author_encoder.heads import capped
 from methods.author_encoder.pairs import Pairs
+from methods.groups import place_in_group
 from simulator.schema import SchemaError
 
 Form = Literal["unbiased", "normalised"]
@@ -159,8 +160,7 @@ def _top_per_author(pairs: Pairs, facts: AuthorFacts, config: FilterConfig) -> _
     row_E = np.tile(np.arange(len(pairs)), 2)
     author_E = np.concatenate([pairs.first_P, pairs.second_P])
     best_first_E = np.lexsort((row_E, -pairs.count_P[row_E], -pairs.score_P[row_E], author_E))
-    degree_A = pairs.degree_A()
-    place_E = np.arange(len(row_E)) - np.repeat(np.cumsum(degree_A) - degree_A, degree_A)
+    place_E = place_in_group(author_E[best_first_E])
     keep_P = np.zeros(len(pairs), np.bool_)
     keep_P[row_E[best_first_E[place_E < config.top]]] = True
     return _Verdict(keep_P, f"not among the best {config.top} of either author", (("top", config.top),))

@@ -14,6 +14,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from methods.author_encoder.pairs import PairConfig
+from methods.groups import place_in_group
 from simulator.schema import DAY_SECONDS, Catalog, EventLog, Observation
 
 _PENDING = 1 << 21  # edges that wait before they are joined with those of earlier logs
@@ -106,7 +107,7 @@ class ReaderCounter:
         n_read_U = np.bincount(user_X, minlength=len(self._catalog.users))
         newest_first = np.lexsort((-author_X, -edges.newest_X, user_X))
         place_X = np.empty(len(user_X), np.int64)
-        place_X[newest_first] = np.arange(len(user_X)) - np.repeat(np.cumsum(n_read_U) - n_read_U, n_read_U)
+        place_X[newest_first] = place_in_group(user_X[newest_first])
         kept_X = place_X < self._config.cap
         weight_X = edges.weight_X if self._config.repeats == "sum" else self._decay(edges.newest_X)
         return Readers(

@@ -5,8 +5,7 @@ Shapes: A authors, M prompts, D dimensions.
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,31 +13,27 @@ from numpy.typing import NDArray
 from methods.author_encoder.learning import Learnt
 from methods.author_encoder.prompts import PromptConfig, prompts
 from methods.author_encoder.tokens import TokenTable, measure
+from methods.memory import Memory
 from simulator.schema import Observation
 
+_REMEMBERED = 10_000_000  # prompts, as many as a platform has authors
 
-@dataclass(slots=True, eq=False)
+
 class Reader:
     """An encoder that learns no more, and what it has read; copies share it, since a prompt's vector never changes."""
 
-    learnt: Learnt
-    config: PromptConfig
-    n_threads: int
-    known: dict[bytes, NDArray[np.float32]] = field(default_factory=dict)
+    def __init__(self, learnt: Learnt, config: PromptConfig, n_threads: int) -> None:
+        self.learnt, self.config, self._n_threads = learnt, config, n_threads
+        self._memory = Memory(self._encode, _REMEMBERED, learnt.encoder.dimensions)
 
     def __deepcopy__(self, memo: dict[int, object]) -> Reader:
         return self
 
     def vectors(self, seen: Observation) -> NDArray[np.float32]:
         """Return the unit vectors (A, D) of the authors of now."""
-        tokenizer, n_authors = self.learnt.tokenizer, len(seen.catalog.authors)
-        ids_M = np.arange(n_authors, dtype=np.int32)
-        texts = prompts(seen, ids_M, self.config, measure=measure(tokenizer))
-        keys = [hashlib.blake2b(text.encode(), digest_size=16).digest() for text in texts]
-        missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in self.known}
-        if missing:
-            tokens = TokenTable.of(list(missing.values()), tokenizer, max_tokens=self.config.max_tokens)
-            fresh_MD = self.learnt.encoder.encode(tokens, np.arange(len(tokens)), n_threads=self.n_threads)
-            self.known.update(zip(missing, fresh_MD, strict=True))
-        dimensions = len(next(iter(self.known.values()))) if self.known else 0
-        return np.stack([self.known[key] for key in keys]) if keys else np.empty((0, dimensions), np.float32)
+        ids_A = np.arange(len(seen.catalog.authors), dtype=np.int32)
+        return self._memory.vectors(prompts(seen, ids_A, self.config, measure=measure(self.learnt.tokenizer)))
+
+    def _encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        tokens = TokenTable.of(texts, self.learnt.tokenizer, max_tokens=self.config.max_tokens)
+        return self.learnt.encoder.encode(tokens, np.arange(len(tokens)), n_threads=self._n_threads)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from methods.author_encoder.pairs import PairConfig
 from methods.author_encoder.readers import Readers
 from methods.author_encoder.scores import Numbers, Sums
+from methods.groups import place_in_group
 
 
 def swing_scores(readers: Readers, sums: Sums, config: PairConfig, *, weighted: bool) -> Numbers:
@@ -50,7 +51,6 @@ def _pair_weights(read_RA: sp.csr_matrix, weight_R: Numbers, alpha: float) -> Nu
 def _is_newest(readers: Readers, most: int) -> NDArray[np.bool_]:
     """Mark the edges of each author's newest readers; of two as new the one with the greater id."""
     newest_first = np.lexsort((-readers.user_X, -readers.newest_X, readers.author_X))
-    n_A = readers.readers_A()
     place_X = np.empty(len(newest_first), np.int64)
-    place_X[newest_first] = np.arange(len(newest_first)) - np.repeat(np.cumsum(n_A) - n_A, n_A)
+    place_X[newest_first] = place_in_group(readers.author_X[newest_first])
     return place_X < most

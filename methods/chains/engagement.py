@@ -12,7 +12,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from methods.chains.lists import Lists, place_in_group
+from methods.chains.lists import Lists
+from methods.groups import place_in_group
 from methods.interactions import Sparse
 from simulator.schema import DAY_SECONDS, Observation, SchemaError
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from methods.groups import place_in_group
 from methods.interactions import Sparse
 from simulator.schema import SchemaError
 
@@ -91,8 +92,3 @@ class Lists:
         start_R1 = self.start_R1 + np.arange(len(self) + 1)
         ids_P = np.insert(self.ids_P, self.start_R1[:-1], np.asarray(ids_R, np.int32))
         return Lists(start_R1, ids_P, np.insert(self.weights_P, self.start_R1[:-1], np.float32(weight)))
-
-
-def place_in_group(group_V: NDArray[np.integer]) -> NDArray[np.int64]:
-    """Return 0, 1, 2, ... within each run of equal values of an ascending column."""
-    return np.arange(len(group_V)) - np.searchsorted(group_V, group_V)

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from methods.chains.lists import Lists, place_in_group
+from methods.chains.lists import Lists
 from methods.chains.spread import Reached
+from methods.groups import place_in_group
 from methods.kernel import compiled
 from methods.neighbours import take_best
 from simulator.schema import DAY_SECONDS, Observation, Requests, SchemaError
