@@ -11,7 +11,7 @@ dimensions, L targets learnt from, R rows to be made.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -52,6 +52,20 @@ class ALSContentConfig:
 
 RIDGE = ALSContentConfig(maker="ridge")
 NEIGHBOURS = ALSContentConfig(maker="neighbours")
+RIDGE_TRIALS = {
+    "base": RIDGE,
+    "held": replace(RIDGE, l2=10.0),
+    "rich": replace(RIDGE, n_dimensions=400),
+    "own sooner": replace(RIDGE, few_users=20),
+    "heavy factors": replace(RIDGE, als=ALSConfig()),
+}
+NEIGHBOURS_TRIALS = {
+    "base": NEIGHBOURS,
+    "few": replace(NEIGHBOURS, n_neighbours=5),
+    "many": replace(NEIGHBOURS, n_neighbours=50),
+    "own sooner": replace(NEIGHBOURS, few_users=20),
+    "heavy factors": replace(NEIGHBOURS, als=ALSConfig()),
+}
 
 
 class ALSContent:

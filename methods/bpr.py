@@ -41,7 +41,9 @@ class BPRConfig:
 TRIALS = {
     "base": BPRConfig(),
     "wide": BPRConfig(factors=128, learning_rate=0.05, regularization=0.005, iterations=100),
-    "wide, sampled": BPRConfig(factors=128, learning_rate=0.05, regularization=0.005, iterations=100, popularity=0.0),
+    "wide and sampled": BPRConfig(
+        factors=128, learning_rate=0.05, regularization=0.005, iterations=100, popularity=0.0
+    ),
     "held tight": BPRConfig(factors=128, learning_rate=0.05, regularization=0.02, iterations=200, popularity=0.5),
     "let go": BPRConfig(factors=192, learning_rate=0.05, regularization=0.002, iterations=200, popularity=0.5),
 }

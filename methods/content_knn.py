@@ -26,6 +26,13 @@ class ContentKNNConfig:
 
 # Authors by one note each: long texts hold more of any history's words, so twenty notes bury authors who have but one.
 NEWEST_NOTE = ContentKNNConfig(TextConfig(notes_per_author=1))
+TRIALS = {
+    "base": ContentKNNConfig(),
+    "newest note": NEWEST_NOTE,
+    "five notes": ContentKNNConfig(TextConfig(notes_per_author=5)),
+    "counts as they are": ContentKNNConfig(TextConfig(sublinear=False)),
+    "no rare words": ContentKNNConfig(TextConfig(min_documents=10)),
+}
 
 
 class ContentKNN:

@@ -38,7 +38,7 @@ TRIALS = {
     "shrunk": ItemCFConfig(user_power=0.0, shrinkage=5.0),
     "quarter": ItemCFConfig(user_power=0.25, shrinkage=1.0),
     "half": ItemCFConfig(),
-    "half, wide": ItemCFConfig(n_neighbours=300),
+    "half and wide": ItemCFConfig(n_neighbours=300),
 }
 
 

@@ -49,10 +49,10 @@ class LightGCNConfig:
 
 TRIALS = {
     "base": LightGCNConfig(),
-    "bpr": LightGCNConfig(negatives=1, learning_rate=5e-2, regularization=1e-4, epochs=20),
-    "few noes": LightGCNConfig(negatives=64),
-    "held loosely": LightGCNConfig(regularization=1e-3),
-    "long": LightGCNConfig(epochs=20),
+    "short": LightGCNConfig(epochs=4),
+    "held tight": LightGCNConfig(regularization=6e-3),
+    "deep": LightGCNConfig(layers=4),
+    "slow": LightGCNConfig(learning_rate=2e-2, epochs=8),
 }
 MF = LightGCNConfig(layers=0, negatives=2_048, shared=True, learning_rate=2e-2, regularization=0.1, epochs=8)
 

@@ -26,6 +26,13 @@ class PopularConfig:
 
 
 ALL_TIME = PopularConfig(window_days=math.inf)
+TRIALS = {
+    "base": PopularConfig(),
+    "day": PopularConfig(window_days=1.0),
+    "three days": PopularConfig(window_days=3.0),
+    "month": PopularConfig(window_days=28.0),
+    "all time": ALL_TIME,
+}
 
 
 class Popular:

@@ -30,6 +30,15 @@ class PopularInCategoryConfig:
     prior_clicks: float = 1.0
 
 
+TRIALS = {
+    "base": PopularInCategoryConfig(),
+    "day": PopularInCategoryConfig(window_days=1.0),
+    "month": PopularInCategoryConfig(window_days=28.0),
+    "own taste": PopularInCategoryConfig(prior_clicks=0.1),
+    "all tastes": PopularInCategoryConfig(prior_clicks=10.0),
+}
+
+
 class PopularInCategory:
     """Rank candidates by popularity within the query's categories."""
 

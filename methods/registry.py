@@ -1,7 +1,7 @@
 """The table of methods. Nothing heavy is imported before a method is created.
 
-A name stands for a class and, where `CONFIGS` has one, a named config; other names are looked up as
-"package.module:Class", then among the installed entry points of the group `coldrecall.methods`.
+A name stands for a class and, where `CONFIGS` has one, a named config; "NAME/TRIAL" is a named trial of it. Other names
+are looked up as "package.module:Class", then among the installed entry points of the group `coldrecall.methods`.
 """
 
 from __future__ import annotations
@@ -103,12 +103,19 @@ CONFIGS: dict[str, str] = {
 
 # The configs that `coldrecall tune` tries, a table name -> config beside the method, the same number for every method.
 TRIALS: dict[str, str] = {
+    "popular": "methods.popular:TRIALS",
+    "popular-in-category": "methods.popular_in_category:TRIALS",
     "item-cf": "methods.item_cf:TRIALS",
+    "swing": "methods.swing:TRIALS",
+    "als": "methods.als:TRIALS",
     "bpr": "methods.bpr:TRIALS",
     "ease": "methods.ease:TRIALS",
     "lightgcn": "methods.lightgcn:TRIALS",
     "sasrec-bce": "methods.sasrec:BCE_TRIALS",
     "sasrec-ce": "methods.sasrec:CE_TRIALS",
+    "content-knn": "methods.content_knn:TRIALS",
+    "als-ridge": "methods.als_content:RIDGE_TRIALS",
+    "als-knn": "methods.als_content:NEIGHBOURS_TRIALS",
     "content-minilm": "methods.content_minilm:TRIALS",
     "two-tower": "methods.two_tower:TRIALS",
     "default-id": "methods.default_id:TRIALS",
@@ -126,11 +133,14 @@ TRIALS: dict[str, str] = {
 
 
 def create(name: str) -> Method:
-    """Return a new method by its name in the table, as "package.module:Class", or by its entry point."""
+    """Return a new method by its name in the table, as a named trial, as "package.module:Class", or by entry point."""
     if name in METHODS:
         config = (_load(CONFIGS[name]),) if name in CONFIGS else ()
         method: Method = _load(METHODS[name])(*config)
         return method
+    base, _, trial = name.partition("/")
+    if base in TRIALS:
+        return _trial(base, trial)
     if ":" in name:
         method = _load(name)()
         return method
@@ -140,11 +150,19 @@ def create(name: str) -> Method:
     raise ValueError(f"method: expected one of {', '.join(known_names())} or package.module:Class, got {name!r}")
 
 
+def _trial(name: str, trial: str) -> Method:
+    configs = _load(TRIALS[name])
+    if trial not in configs:
+        raise ValueError(f"method: expected a trial of {name}, one of {', '.join(configs)}, got {trial!r}")
+    method: Method = _load(METHODS[name])(configs[trial])
+    return method
+
+
 def trials_of(name: str) -> dict[str, Method]:
     """Return a new method for each named trial of a method."""
     if name not in TRIALS:
         raise ValueError(f"method: expected one with trials, {', '.join(TRIALS)}, got {name!r}")
-    return {trial: _load(METHODS[name])(config) for trial, config in _load(TRIALS[name]).items()}
+    return {trial: _trial(name, trial) for trial in _load(TRIALS[name])}
 
 
 def known_names() -> list[str]:

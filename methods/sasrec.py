@@ -64,9 +64,9 @@ BCE_TRIALS = {
     "fast": replace(BCE, learning_rate=2e-3),
     "less dropout": replace(BCE, dropout=0.3),
     "more noes": replace(BCE, negatives=16),
-    "wide, more noes": replace(BCE, dimensions=128, negatives=16),
+    "wide and more noes": replace(BCE, dimensions=128, negatives=16),
 }
-BCE_WIDE = replace(BCE_TRIALS["wide, more noes"], epochs=40)
+BCE_WIDE = replace(BCE_TRIALS["wide and more noes"], epochs=40)
 
 
 class SASRec:

@@ -38,6 +38,13 @@ class SwingConfig:
 
 
 NORMALISED = SwingConfig(popularity_power=0.5)
+TRIALS = {
+    "base": SwingConfig(),
+    "half normalised": SwingConfig(popularity_power=0.25),
+    "normalised": NORMALISED,
+    "users alike": SwingConfig(beta=0.0),
+    "pairs smoothed": SwingConfig(alpha2=1.0),
+}
 
 
 class Swing:

@@ -56,7 +56,7 @@ def test_records_and_values_are_those_of_a_local_run_whatever_one_method_does(he
     bad = tuple(f"{CHEATERS}:{name}" for name in ("Hangs", "Eats", "Crashes", "Snoops", "ReadsFiles", "Unborn"))
     methods = ("oracle", "random", *bad, "popular", "item-cf")
     plan = Plan("tiny", (1,), ("author-cold/u2a/j5@v1", *NEXT), methods, "random")
-    limits = Limits(seconds=6, memory_bytes=8e8)
+    limits = Limits(seconds=20, memory_bytes=8e8)
     local, remote = (
         run(plan, out, n_workers=2, data=None, tell=quiet, limits=limits, ray=ray)
         for out, ray in ((here, None), (tmp_path, "local"))

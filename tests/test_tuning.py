@@ -118,6 +118,16 @@ def test_every_method_has_as_many_trials_all_different(method: str) -> None:
     assert len(set(configs)) == len(configs) == BUDGET
 
 
+@pytest.mark.parametrize("method", registry.TRIALS)
+def test_a_trial_runs_by_its_name(method: str) -> None:
+    for name, made in registry.trials_of(method).items():
+        one = registry.create(f"{method}/{name}")
+        assert type(one) is type(made)
+        assert one.config == made.config
+    with pytest.raises(ValueError, match=f"expected a trial of {method}, one of .*, got 'none'"):
+        registry.create(f"{method}/none")
+
+
 def test_drawn_trials_start_at_the_base_and_are_distinct_points_of_the_space() -> None:
     space = {"a": (1, 2, 3), "b": (0.5, 0.1)}
     found = drawn(Points(), space, 5, rng=np.random.default_rng(0))
