@@ -5,6 +5,8 @@
 - recorded without one: a random tenth of what the fit would see is held back from it, and relevant.
 - a snapshot T of a world: the question as it was asked `fit_days` earlier; relevant is what was clicked from then to T
   (of an author: authors who share two of its readers), as logged, since nobody who tunes knows the truth.
+- a window of a world that begins at T: the question as it was asked a window earlier; relevant is what was clicked in
+  that window, as logged.
 
 Shapes: Q requests, T targets, E events, P pairs of a query and something relevant to it.
 """
@@ -21,7 +23,7 @@ from bench.case import Case, Opener
 from bench.exam import Exam, exam_of
 from bench.relevant import Relevant
 from bench.split import as_of, entity_of, fit_view, last_event_of_each_user
-from bench.task import LeaveOneOut, Recorded, Snapshot, Task
+from bench.task import LeaveOneOut, Recorded, Snapshot, Task, Window
 from bench.truth import Truth
 from simulator.luck import generator
 from simulator.schema import DAY_SECONDS, EventLog, Observation, Requests
@@ -38,6 +40,11 @@ def validation(task: Task, whole: Observation, *, key: int) -> tuple[Case, Exam]
         then = whole.now - int(task.split.fit_days * DAY_SECONDS)
         case = Opener(as_of(whole, then), key=key).open(asked)
         return _examined(case, replace(whole, events=whole.events.between(then, whole.now)))
+    if isinstance(task.split, Window):
+        asked_at = whole.now - int(task.split.window_days * DAY_SECONDS)
+        then = asked_at - int(task.split.window_days * DAY_SECONDS)
+        case = Opener(as_of(whole, asked_at), key=key).open(asked)
+        return _examined(case, replace(whole, events=whole.events.between(then, asked_at)))
     known, held = _parted(task, whole, key)
     late = replace(held, time_E=np.full(len(held), whole.now))
     shown = Observation(whole.now + 1, whole.catalog, _joined(known, late), whole.follows)
@@ -85,18 +92,18 @@ def _examined(case: Case, held: Observation) -> tuple[Case, Exam]:
 
 
 def _clicked(task: Task, held: Observation) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return (user, target) of each click, of each user's first alone where the task asks for the next."""
-    target_E = entity_of(task.target, held)
+    """Return (query, target) of each click, of each user's first alone where the task asks for the next."""
+    query_E, target_E = entity_of(task.query, held), entity_of(task.target, held)
     row_P = np.flatnonzero(held.events.click_E & (target_E >= 0))
     if task.next_only:
-        _, first = np.unique(held.events.user_E[row_P], return_index=True)
+        _, first = np.unique(query_E[row_P], return_index=True)
         row_P = row_P[first]
-    return held.events.user_E[row_P].astype(np.int64), target_E[row_P].astype(np.int64)
+    return query_E[row_P].astype(np.int64), target_E[row_P].astype(np.int64)
 
 
 def _co_read(task: Task, held: Observation) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return (author, author) of each two who share CO_READERS readers."""
-    user_P, author_P = _clicked(task, held)
+    user_P, author_P = _clicked(replace(task, query="user"), held)
     read_UA = sp.csr_matrix((np.ones(len(user_P)), (user_P, author_P)))
     read_UA.data[:] = 1
     shared_AA = (read_UA.T @ read_UA).tocoo()

@@ -14,7 +14,7 @@ from bench.processes import Limits
 from bench.sandbox import version
 from bench.score import check_and_score
 from bench.split import last_event_of_each_user
-from bench.task import WORLD, LeaveOneOut, Recorded, Snapshot, Task
+from bench.task import WORLD, Cold, LeaveOneOut, Recorded, Snapshot, Task, Window
 from bench.tasks import TASKS, find_task
 from bench.trials import trials
 from bench.tuning import BUDGET, Allowance, Bench, Place, load, open_bench, tune
@@ -90,6 +90,28 @@ def test_a_snapshot_is_asked_as_it_was_asked_earlier() -> None:
     asked = {(u, n) for u, notes in sets.items() for n in notes}
     assert asked
     assert asked <= clicked
+
+
+def test_a_window_is_asked_as_it_was_asked_a_window_earlier() -> None:
+    cold = Cold("note", arrived_days_ago=(1.0, 0.0), first_interactions=0)
+    task = Task("board/n2u@v1", "notes", "note", "user", split=Window(1.0, 0.5), cold=cold, primary="recall@10")
+    case, exam = validation(task, WHOLE, key=1)
+    start, then = WHOLE.now - DAY_SECONDS, WHOLE.now - DAY_SECONDS // 2
+    assert case.cut.index.now == case.requests.time == start
+    assert case.cut.fit.now == start - DAY_SECONDS
+    born_N = WHOLE.catalog.notes.born_time_N
+    ids = set(np.flatnonzero((born_N >= start - DAY_SECONDS) & (born_N < start)).tolist())
+    assert ids == set(case.requests.ids_Q.tolist())
+    late = WHOLE.events.between(start, then)
+    clicked = set(zip(late.note_E[late.click_E].tolist(), late.user_E[late.click_E].tolist(), strict=True))
+    got = exam.truth.relevant
+    asked = {
+        (note, user)
+        for q, note in enumerate(case.requests.ids_Q.tolist())
+        for user in got.ids_R[got.start_Q1[q] : got.start_Q1[q + 1]].tolist()
+    }
+    assert asked
+    assert asked == {(note, user) for note, user in clicked if note in ids}
 
 
 def test_authors_who_share_two_readers_are_relevant_to_each_other() -> None:
