@@ -52,6 +52,22 @@ class ContentAudienceConfig:
     presence: PresenceConfig = field(default_factory=PresenceConfig)
 
 
+AUTHOR_TRIALS = {
+    "base": AuthorAudienceConfig(),
+    "own readers first": AuthorAudienceConfig(similar_weight=0.3),
+    "similar first": AuthorAudienceConfig(similar_weight=3.0),
+    "long memory": AuthorAudienceConfig(presence=PresenceConfig(memory_days=28.0)),
+    "no presence": AuthorAudienceConfig(presence=PresenceConfig(power=0.0)),
+}
+CONTENT_TRIALS = {
+    "base": ContentAudienceConfig(),
+    "counts as they are": ContentAudienceConfig(TextConfig(sublinear=False)),
+    "no rare words": ContentAudienceConfig(TextConfig(min_documents=10)),
+    "long memory": ContentAudienceConfig(presence=PresenceConfig(memory_days=28.0)),
+    "no presence": ContentAudienceConfig(presence=PresenceConfig(power=0.0)),
+}
+
+
 class AuthorAudience:
     """Rank users by what they read of the note's author and of authors like it, and by how often they come."""
 

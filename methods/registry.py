@@ -125,6 +125,8 @@ TRIALS: dict[str, str] = {
     "aldi": "methods.aldi:TRIALS",
     "look-alike": "methods.look_alike:TRIALS",
     "comirec-sa": "methods.comirec:TRIALS",
+    "audience-author": "methods.audience:AUTHOR_TRIALS",
+    "audience-content": "methods.audience:CONTENT_TRIALS",
     "u2a2a2i-swing": "methods.chains.u2a2a2i:SWING_TRIALS",
     "u2a2a2i-als-knn": "methods.chains.u2a2a2i:ALS_KNN_TRIALS",
     "i2a2a2u-swing": "methods.chains.i2a2a2u:SWING_TRIALS",
