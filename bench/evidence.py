@@ -15,7 +15,7 @@ from bench.processes import Limits
 from bench.progress import telling
 from bench.report.terminal import console as table_console
 from bench.tasks import TASKS, find_task
-from bench.tuning import LIMITS, Allowance, Place, open_bench
+from bench.tuning import LIMITS, Allowance, Place, best_first, load, open_bench, whole_of
 from bench.tuning import tune as tune_method
 from methods.base import Budget
 from methods.registry import TRIALS
@@ -27,7 +27,7 @@ Data = Annotated[Path | None, typer.Option(envvar="COLDRECALL_DATA", help="Folde
 
 
 def tune(  # noqa: PLR0913 - one argument an option
-    method: Annotated[str, typer.Argument(help=f"One of {', '.join(TRIALS)}, or package.module:Class.")],
+    methods: Annotated[str, typer.Argument(help=f"Comma-separated: package.module:Class or {', '.join(TRIALS)}.")],
     task: Annotated[str, typer.Option(help="The id of a task: warm/next-note@v1.")],
     world: Annotated[str, typer.Option(help=f"One of {', '.join(WORLDS)}, for simulated tasks.")] = "small",
     world_seed: Annotated[int, typer.Option(min=0, help="Of a world that no run is ranked on.")] = 5,
@@ -36,20 +36,29 @@ def tune(  # noqa: PLR0913 - one argument an option
     data: Data = None,
     work: Annotated[Path, typer.Option(help="Folder for the datasets.")] = Path("runs") / "tuning",
     log: Annotated[Path | None, typer.Option(help="JSON lines, by default docs/tuning/TASK.jsonl.")] = None,
+    from_log: Annotated[bool, typer.Option("--cached", help="Print what the log has instead of running.")] = False,
     cell_seconds: Annotated[float, typer.Option(help="Wall seconds that a trial may take.")] = LIMITS.seconds,
     cell_memory: Annotated[float, typer.Option(help="Gigabytes that it may hold.")] = LIMITS.memory_bytes / 1e9,
 ) -> None:
-    """Try the named configs of a method on a held-out part of a task's training window, and log each trial."""
+    """Try the named configs of methods on a held-out part of a task's training window, and log each trial."""
     asked = find_task(task if task in TASKS else f"{task}@v1")
     lines = log or Path("docs") / "tuning" / f"{asked.id.replace('/', '~')}.jsonl"
-    with telling(_err) as tell:
-        bench = open_bench(asked, Place(work, world, world_seed, data), seed=seed, tell=tell)
-        allowed = Allowance(Budget(threads=threads), Limits(cell_seconds, cell_memory * 1e9))
-        found = tune_method(method, bench, lines, allowed=allowed, tell=tell)
-    table = Table("trial", asked.primary, "fit s", "error")
+    wanted = words_of(methods)
+    if from_log:
+        found = best_first([trial for trial in load(lines) if trial.method in wanted])
+    else:
+        with telling(_err) as tell:
+            bench = open_bench(asked, Place(work, world, world_seed, data), seed=seed, tell=tell)
+            allowed = Allowance(Budget(threads=threads), Limits(cell_seconds, cell_memory * 1e9))
+            found = [
+                trial for method in wanted for trial in tune_method(method, bench, lines, allowed=allowed, tell=tell)
+            ]
+    columns = dict.fromkeys((asked.primary, whole_of(asked.primary)))
+    table = Table("method", "trial", *columns, "fit s", "error")
     for trial in found:
-        value, fit = ["-" if x is None else f"{x:.4g}" for x in (trial.value, trial.fit_seconds)]
-        table.add_row(trial.trial, value, fit, trial.error or "")
+        values = [trial.metrics[name].mean if name in trial.metrics else None for name in columns]
+        cells = ["-" if x is None else f"{x:.4g}" for x in (*values, trial.fit_seconds)]
+        table.add_row(trial.method, trial.trial, *cells, trial.error or "")
     table_console().print(table)
 
 

@@ -10,6 +10,7 @@ import hashlib
 import json
 import math
 import tempfile
+from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -151,7 +152,24 @@ def tune(method: str, bench: Bench, log: Path, *, allowed: Allowance, tell: Tell
             append(log, done[key])
         found.append(done[key])
     tell(f"trials of {method}", len(made), len(made))
-    return sorted(found, key=lambda trial: -math.inf if trial.value is None else trial.value, reverse=True)
+    return best_first(found)
+
+
+def best_first(trials: Iterable[Trial]) -> list[Trial]:
+    """Sort by method, then by the metric, the best first; ties of cold recall (of none shown) by recall of all."""
+    return sorted(trials, key=lambda trial: (trial.method, *(-value for value in _worth(trial))))
+
+
+def whole_of(metric: str) -> str:
+    """Return the metric over all that is relevant, of one over the cold alone: recall@50 of cold_recall@50."""
+    return metric.removeprefix("cold_")
+
+
+def _worth(trial: Trial) -> tuple[float, float]:
+    """Return the metric and its counterpart over everything relevant, each -inf where it has no value."""
+    found = [trial.metrics.get(name) for name in (trial.metric, whole_of(trial.metric))]
+    first, second = (-math.inf if value is None or value.mean is None else value.mean for value in found)
+    return first, second
 
 
 def load(log: Path) -> list[Trial]:

@@ -7,17 +7,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from bench import tuning
+from bench.cli import app
 from bench.measure import recommend_all
 from bench.processes import Limits
+from bench.record import append
 from bench.sandbox import version
 from bench.score import check_and_score
 from bench.split import last_event_of_each_user
 from bench.task import WORLD, Cold, LeaveOneOut, Recorded, Snapshot, Task, Window
 from bench.tasks import TASKS, find_task
 from bench.trials import trials
-from bench.tuning import BUDGET, Allowance, Bench, Place, load, open_bench, tune
+from bench.tuning import BUDGET, Allowance, Bench, Place, best_first, load, open_bench, tune
 from bench.validation import HELD_SHARE, validation
 from methods import registry
 from methods.base import Budget, Method
@@ -278,3 +281,16 @@ def test_the_bench_of_a_world_is_made_once(place: Place) -> None:
 def test_recorded_data_that_is_not_there_is_asked_for(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="data: expected a folder with gowalla-lightgcn"):
         open_bench(TASKS["gowalla/lightgcn-split@v1"], Place(tmp_path, "tiny", 5, None), seed=1, tell=quiet)
+
+
+def test_logged_trials_are_printed_best_first_and_ties_of_cold_recall_by_recall(tmp_path: Path) -> None:
+    log, (one, *_) = tmp_path / "log.jsonl", load(Path("docs/tuning/citeulike~cold@v1.jsonl"))
+    value = one.metrics["recall@20"]
+    for name, cold, whole in (("a", 0.0, 0.1), ("b", 0.0, 0.3), ("c", 0.2, 0.2), ("d", None, None)):
+        means = {"cold_recall@20": cold, "recall@20": whole}
+        metrics = {} if cold is None else {m: value.model_copy(update={"mean": x}) for m, x in means.items()}
+        append(log, one.model_copy(update={"key": name, "method": "als", "trial": name, "metrics": metrics}))
+    assert [trial.trial for trial in best_first(load(log))] == ["c", "b", "a", "d"]
+    words = ["tune", "als,bpr", "--task", "citeulike/cold", "--log", str(log), "--cached"]
+    printed = CliRunner().invoke(app, words, catch_exceptions=False).output
+    assert [line.split("│")[2].strip() for line in printed.splitlines() if "│ als" in line] == ["c", "b", "a", "d"]
