@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bench.exam import load
-from bench.plan import DEFAULT_METHODS, Plan
+from bench.plan import TRUTHS, Plan
 from bench.record import ResultRecord
 from bench.run import run
 from bench.score import within
@@ -23,6 +23,7 @@ U2A = tuple(f"author-cold/u2a/j{j}@v1" for j in JS)
 TASK_IDS = (*U2A, "author-cold/a2a/j0@v1", "note-cold/u2n/age-0h@v1", "user-cold/u2n/j0@v1", "warm/next-note@v1")
 ONLY_CLICKS = ("item-cf", "swing", "als", "bpr")
 TEXT = ("content-knn", "als-ridge", "als-knn")
+METHODS = (*TRUTHS, "random", "recent", "popular-in-category", *ONLY_CLICKS, *TEXT)
 
 Records = Mapping[tuple[str, str], ResultRecord]
 
@@ -34,7 +35,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def records(folder: Path) -> Records:
-    plan = Plan(world="small", seeds=(4,), tasks=TASK_IDS, methods=DEFAULT_METHODS)
+    plan = Plan(world="small", seeds=(4,), tasks=TASK_IDS, methods=METHODS, reference="random")
     done = run(plan, folder, n_workers=2, data=None, tell=quiet)
     assert [record.error for record in done if record.status != "ok"] == []
     return {(record.task, record.method): record for record in done}
