@@ -53,7 +53,7 @@ TRIALS = {
     "soft teacher": replace(BASE, teacher_scale=3.0),
     "sharp teacher": replace(BASE, teacher_scale=30.0),
     "wide": replace(BASE, ground=WIDE),
-    "long": replace(BASE, schedule=Schedule(epochs=60, batch=2_048, weight_decay=1e-4, most_steps=4_000)),
+    "long": replace(BASE, schedule=Schedule(epochs=30, batch=2_048, weight_decay=1e-4, most_steps=2_000)),
 }
 
 

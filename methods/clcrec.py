@@ -55,8 +55,8 @@ TRIALS = {
     "base": BASE,
     "cold": replace(BASE, temperature=0.5),
     "content first": replace(BASE, content_weight=0.9),
-    "wide": replace(BASE, factors=128),
     "quick": replace(BASE, schedule=Schedule(epochs=30, batch=2_048, learning_rate=5e-3)),
+    "long": replace(BASE, schedule=Schedule(epochs=30, batch=2_048, most_steps=2_000)),
 }
 
 

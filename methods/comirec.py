@@ -49,7 +49,7 @@ TRIALS = {
     "two interests": replace(BASE, interests=2),
     "eight interests": replace(BASE, interests=8),
     "long memory": replace(BASE, history=50),
-    "long": replace(BASE, schedule=Schedule(epochs=20, batch=2_048, most_steps=4_000)),
+    "long": replace(BASE, schedule=Schedule(epochs=8, batch=2_048, most_steps=2_000)),
 }
 
 

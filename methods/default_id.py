@@ -21,12 +21,12 @@ from torch.nn import functional
 
 from methods.base import Budget, Capabilities
 from methods.factors import folded, unit
-from methods.gradient import Schedule, descend, plain, table, threads, torch_luck
+from methods.gradient import descend, plain, table, threads, torch_luck
 from methods.ground import answers
 from methods.histories import Histories
 from methods.interactions import FROM_USERS, binary, clicks, n_users_of
 from methods.ranking import rank
-from methods.user_tower import UserTower, UserTowerConfig, by_id, known_of, softmax
+from methods.user_tower import LONG, ONE_EPOCH, UserTower, UserTowerConfig, by_id, known_of, softmax
 from simulator.schema import Kind, Observation, Requests, Slates
 
 
@@ -42,9 +42,9 @@ BASE = DefaultIDConfig()
 TRIALS = {
     "base": BASE,
     "hot": replace(BASE, tower=UserTowerConfig(temperature=0.12)),
-    "rarely default": replace(BASE, tower=UserTowerConfig(default_share=0.02)),
     "often default": replace(BASE, tower=UserTowerConfig(default_share=0.3)),
-    "quick": replace(BASE, tower=UserTowerConfig(schedule=Schedule(epochs=10, batch=2_048, learning_rate=1e-2))),
+    "one epoch": replace(BASE, tower=UserTowerConfig(schedule=ONE_EPOCH)),
+    "long": replace(BASE, tower=UserTowerConfig(schedule=LONG)),
 }
 
 

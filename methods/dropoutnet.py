@@ -47,7 +47,7 @@ TRIALS = {
     "rarely dropped": replace(BASE, dropout=0.25),
     "mostly dropped": replace(BASE, dropout=0.75),
     "wide": replace(BASE, ground=WIDE),
-    "long": replace(BASE, schedule=Schedule(epochs=40, batch=2_048, most_steps=4_000)),
+    "long": replace(BASE, schedule=Schedule(epochs=20, batch=2_048, most_steps=2_000)),
 }
 
 

@@ -30,7 +30,7 @@ class Schedule:
     weight_decay: float = 0.0  # half of this times the squared length of all parameters joins the loss
     least_batches: int = 16  # an epoch
     least_steps: int = 320
-    most_steps: int = 2_000  # but always one epoch
+    most_steps: int = 500  # but always one epoch
 
     def n_batches(self, n_rows: int) -> int:
         """Return the batches of an epoch."""

@@ -43,7 +43,7 @@ class HeaterConfig:
     n_negatives: int = 5
     alpha: float = 1e-4  # weight of |made - learnt|^2, summed over the rows of a batch
     schedule: Schedule = field(
-        default_factory=lambda: Schedule(epochs=5, batch=1_024, weight_decay=2e-4, least_steps=160, most_steps=1_000)
+        default_factory=lambda: Schedule(epochs=5, batch=1_024, weight_decay=2e-4, least_steps=160)
     )
 
 
@@ -51,10 +51,10 @@ BASE = HeaterConfig()
 TRIALS = {
     "base": BASE,
     "close to the factors": replace(BASE, alpha=1e-3),
-    "light": replace(BASE, schedule=Schedule(epochs=5, batch=1_024, least_steps=160, most_steps=1_000)),
+    "light": replace(BASE, schedule=Schedule(epochs=5, batch=1_024, least_steps=160)),
     "wide": replace(BASE, ground=WIDE),
-    "short": replace(
-        BASE, schedule=Schedule(epochs=2, batch=1_024, weight_decay=2e-4, least_steps=160, most_steps=1_000)
+    "long": replace(
+        BASE, schedule=Schedule(epochs=5, batch=1_024, weight_decay=2e-4, least_steps=160, most_steps=1_000)
     ),
 }
 

@@ -19,12 +19,12 @@ from torch.nn import functional
 
 from methods.base import Budget, Capabilities
 from methods.features import FeatureConfig, Features
-from methods.gradient import Schedule, descend, plain, tensor, threads, torch_luck
+from methods.gradient import descend, plain, tensor, threads, torch_luck
 from methods.ground import answers
 from methods.histories import Histories
 from methods.interactions import FROM_USERS_AND_AUTHORS
 from methods.ranking import rank
-from methods.user_tower import UserTower, UserTowerConfig, known_of, softmax, two_layers
+from methods.user_tower import LONG, ONE_EPOCH, UserTower, UserTowerConfig, known_of, softmax, two_layers
 from simulator.schema import Kind, Observation, Requests, Slates
 
 
@@ -41,8 +41,8 @@ TRIALS = {
     "base": BASE,
     "hot": replace(BASE, tower=UserTowerConfig(temperature=0.12)),
     "rich": replace(BASE, features=FeatureConfig(n_dimensions=300)),
-    "wide": replace(BASE, tower=UserTowerConfig(factors=128, hidden=256)),
-    "quick": replace(BASE, tower=UserTowerConfig(schedule=Schedule(epochs=10, batch=2_048, learning_rate=1e-2))),
+    "one epoch": replace(BASE, tower=UserTowerConfig(schedule=ONE_EPOCH)),
+    "long": replace(BASE, tower=UserTowerConfig(schedule=LONG)),
 }
 
 

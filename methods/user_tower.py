@@ -33,6 +33,10 @@ class UserTowerConfig:
     schedule: Schedule = field(default_factory=lambda: Schedule(epochs=10, batch=2_048, learning_rate=3e-3))
 
 
+ONE_EPOCH = Schedule(epochs=1, batch=2_048, learning_rate=3e-3, least_steps=160)
+LONG = Schedule(epochs=10, batch=2_048, learning_rate=3e-3, most_steps=2_000)
+
+
 class UserTower(nn.Module):
     """The vectors of clicks and the layers above them. Row T of the ids is the default."""
 
