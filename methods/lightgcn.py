@@ -51,7 +51,7 @@ TRIALS = {
     "base": LightGCNConfig(),
     "short": LightGCNConfig(epochs=4),
     "held tight": LightGCNConfig(regularization=6e-3),
-    "deep": LightGCNConfig(layers=4),
+    "held tight and long": LightGCNConfig(regularization=6e-3, epochs=8),
     "slow": LightGCNConfig(learning_rate=2e-2, epochs=8),
 }
 MF = LightGCNConfig(layers=0, negatives=2_048, shared=True, learning_rate=2e-2, regularization=0.1, epochs=8)
