@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from methods.author_encoder.contrast import NOBODY, ContrastConfig, Ends, Known, PairColumns, info_nce
+from methods.author_encoder.contrast import NOBODY, ContrastConfig, Ends, Known, PairColumns, info_nce, prefix
+from simulator.schema.checks import SchemaError
 
 CPU = torch.device("cpu")
 PLAIN = ContrastConfig(symmetric=False, hide_known_pairs=False, hide_same_author=False)
@@ -99,6 +100,29 @@ def test_known_pairs_are_found_in_either_order_and_nothing_else_is() -> None:
     facts = known((0, 3), (2, 5))
     one_X, other_X = torch.arange(10)[:, None], torch.arange(10)[None, :]
     assert {tuple(pair) for pair in facts.has(one_X, other_X).nonzero().tolist()} == {(0, 3), (3, 0), (2, 5), (5, 2)}
+
+
+def test_a_prefix_is_a_unit_vector_of_the_first_dimensions() -> None:
+    vectors = torch.nn.functional.normalize(torch.arange(1.0, 13).reshape(2, 6), dim=1)
+    four = prefix(vectors, 4)
+    assert four.shape == (2, 4)
+    assert torch.allclose(four.norm(dim=1), torch.ones(2))
+    assert torch.allclose(four[:, 1] / four[:, 0], vectors[:, 1] / vectors[:, 0])
+    assert torch.allclose(prefix(vectors, 6), vectors)
+    with pytest.raises(SchemaError, match="prefix: expected 1 to 6 dimensions, got 7"):
+        prefix(vectors, 7)
+
+
+@pytest.mark.parametrize("prefixes", [(1,), (2, 3)])
+def test_with_prefixes_the_loss_is_the_mean_over_them_and_the_whole(prefixes: tuple[int, ...]) -> None:
+    given, facts = ends([0, 1, 2, 0], [3, 4, 5, 4], [[6, NOBODY], [7, 3], [0, 9], [NOBODY, NOBODY]]), known((0, 4))
+    each = [float(info_nce(part, torch.tensor(7.0), ContrastConfig(), facts)) for part in map(given.prefix, prefixes)]
+    each.append(float(info_nce(given, torch.tensor(7.0), ContrastConfig(), facts)))
+    assert len(set(each)) == len(each)
+    both = info_nce(given, torch.tensor(7.0), ContrastConfig(prefixes=prefixes), facts)
+    assert float(both) == pytest.approx(np.mean(each), rel=1e-5)
+    with pytest.raises(ValueError, match=r"prefixes: expected numbers of at least 1, got \(0,\)"):
+        ContrastConfig(prefixes=(0,))
 
 
 def test_a_temperature_below_zero_is_refused() -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from methods.author_encoder.encoder import FrozenEncoder, prefixes
+from methods.author_encoder.encoder import FrozenEncoder
 from methods.author_encoder.pooling import POOLINGS, Pooling, pooled
 from simulator.schema import SchemaError
 from tests.author_encoder_examples import small_encoder, small_table
@@ -92,17 +92,6 @@ def test_the_scale_comes_from_its_parameter_and_is_at_most_100() -> None:
     assert scale.item() == pytest.approx(math.exp(3))
     encoder.log_scale.data.fill_(9.0)
     assert encoder(*batch)[1].item() == pytest.approx(100)
-
-
-def test_prefixes_are_unit_vectors_of_their_first_dimensions() -> None:
-    vectors = torch.nn.functional.normalize(torch.arange(1.0, 13).reshape(2, 6), dim=1)
-    four, all_of_it = prefixes(vectors, (4, 6))
-    assert four.shape == (2, 4)
-    assert torch.allclose(four.norm(dim=1), torch.ones(2))
-    assert torch.allclose(four[:, 1] / four[:, 0], vectors[:, 1] / vectors[:, 0])
-    assert torch.allclose(all_of_it, vectors)
-    with pytest.raises(SchemaError, match="dimensions: expected 1 to 6, got 7"):
-        prefixes(vectors, (7,))
 
 
 def test_a_copy_is_apart_and_a_frozen_encoder_is_shared() -> None:

@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from bench.naming import numbers_of
+
 WITH_ADAPTERS = "methods.author_encoder.preparing:with_adapters"
 
 
@@ -28,23 +30,23 @@ def train_author_encoder(  # noqa: PLR0913 - one argument an option
     one_sided: Annotated[bool, typer.Option(help="Contrast in one direction only.")] = False,
     temperature: Annotated[float, typer.Option(min=0.0, help="Fixed; 0 learns it.")] = 0.0,
     log_q: Annotated[bool, typer.Option(help="Correct for how often an author is drawn.")] = False,
+    prefixes: Annotated[str, typer.Option(help="Dimensions that are to do without the rest: 32,64.")] = "",
     save_every: Annotated[int, typer.Option(min=1, help="Steps.")] = 200,
     seed: Annotated[int, typer.Option(min=0)] = 1,
-    job: Annotated[
-        Path | None, typer.Option(help="Write the job here, for torchrun or deepspeed; train nothing.")
-    ] = None,
+    job: Annotated[Path | None, typer.Option(help="Write it here for torchrun or deepspeed; train nothing.")] = None,
 ) -> None:
     """Train an author encoder by pairs of authors; started again it goes on from its newest checkpoint."""
     from methods.author_encoder import launch  # torch, and only here
 
+    contrast = {"symmetric": not one_sided, "temperature": temperature, "log_q": log_q}
     settings: dict[str, object] = {
-        "contrast": {"symmetric": not one_sided, "temperature": temperature, "log_q": log_q},
+        "contrast": {**contrast, "prefixes": numbers_of("prefixes", prefixes)},
         "optimizer": {"learning_rate": learning_rate, "precision": precision, "checkpointing": checkpointing},
         **{"steps": steps, "batch": batch, "accumulate": accumulate},
         **{"chunk_tokens": chunk_tokens, "save_every": save_every},
     }
-    places = {"prepared": str(dataset), "out": str(out), "maker": encoder}
-    made = launch.job_of({**places, "seed": seed, "engine": engine, "zero": {"stage": stage}, "training": settings})
+    places = {"prepared": str(dataset), "out": str(out), "maker": encoder, "seed": seed, "engine": engine}
+    made = launch.job_of({**places, "zero": {"stage": stage}, "training": settings})
     out.mkdir(parents=True, exist_ok=True)
     if job is not None:
         launch.write_job(made, job)

@@ -2,16 +2,18 @@
 
 A column is hidden from a row, and so no negative, when it is the row's own author or the row's positive again, or
 when the two are a known pair: authors who share readers would otherwise be pushed apart. With logQ, each column is
-lowered by the log of how often a batch draws its author, so that busy authors are not punished for being drawn.
-Shapes: B pairs of a rank, G pairs of all ranks, N mined negatives of a pair, C = G + G * N columns, P known pairs, A
-authors, D dimensions.
+lowered by the log of how often a batch draws its author, so that busy authors are not punished for being drawn. With
+prefixes the loss is the mean over the whole vectors and their first so many dimensions, each of length one again, so
+that a shorter index can be made of what was learnt. Shapes: B pairs of a rank, G pairs of all ranks, N mined
+negatives of a pair, C = G + G * N columns, P known pairs, A authors, D dimensions.
 
-References: van den Oord et al. 2018, arXiv:1807.03748 (InfoNCE); Yi et al. 2019, doi:10.1145/3298689.3346996 (logQ).
+References: van den Oord et al. 2018, arXiv:1807.03748 (InfoNCE); Yi et al. 2019, doi:10.1145/3298689.3346996 (logQ);
+Kusupati et al. 2022, arXiv:2205.13147 (Matryoshka).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -21,6 +23,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from methods.author_encoder.gather import gathered, gathered_ids, rank
+from simulator.schema.checks import SchemaError
 
 HIDDEN = -1e9  # not -inf: a row whose every negative is hidden keeps a finite gradient
 NOBODY = -1  # in place of a mined negative that a pair lacks
@@ -55,8 +58,11 @@ class ContrastConfig:
     hide_known_pairs: bool = True
     hide_same_author: bool = True
     log_q: bool = False  # correct for how often an author is drawn
+    prefixes: tuple[int, ...] = ()  # dimensions that are to do without the rest
 
     def __post_init__(self) -> None:
+        if any(n < 1 for n in self.prefixes):
+            raise ValueError(f"ContrastConfig.prefixes: expected numbers of at least 1, got {self.prefixes}")
         if not 0 <= self.temperature < float("inf"):
             raise ValueError(f"ContrastConfig.temperature: expected at least 0, got {self.temperature}")
 
@@ -98,12 +104,29 @@ class Ends:
     second_BD: Tensor
     hard_BND: Tensor
 
+    def prefix(self, n: int) -> Ends:
+        """Return the same with the first `n` dimensions alone; raises SchemaError where there are fewer."""
+        first_BD, second_BD, hard_BND = (prefix(part, n) for part in (self.first_BD, self.second_BD, self.hard_BND))
+        return replace(self, first_BD=first_BD, second_BD=second_BD, hard_BND=hard_BND)
+
+
+def prefix(vectors_XD: Tensor, n: int) -> Tensor:
+    """Return the first `n` dimensions of each vector, made unit length again; raises SchemaError outside 1..D."""
+    if not 1 <= n <= vectors_XD.shape[-1]:
+        raise SchemaError("prefix", f"1 to {vectors_XD.shape[-1]} dimensions", n)
+    return functional.normalize(vectors_XD[..., :n], dim=-1)
+
 
 def info_nce(ends: Ends, scale: Tensor, config: ContrastConfig, known: Known) -> Tensor:
-    """Return the mean over this rank's pairs of the cross entropy of the own column, ().
+    """Return the mean over this rank's pairs of the cross entropy of the own column, and over prefixes, ().
 
     The mean over ranks is the loss of the whole batch. All ranks must call it together, with equally many pairs.
     """
+    shorter = [_cross_entropy(ends.prefix(n), scale, config, known) for n in config.prefixes]
+    return torch.stack([_cross_entropy(ends, scale, config, known), *shorter]).mean()
+
+
+def _cross_entropy(ends: Ends, scale: Tensor, config: ContrastConfig, known: Known) -> Tensor:
     if config.temperature:
         scale = scale.new_tensor(1 / config.temperature) + 0 * scale  # the parameter keeps a gradient, which is zero
     hard_M, hard_MD = ends.hard_BN.flatten(), ends.hard_BND.flatten(0, 1)

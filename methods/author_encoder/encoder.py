@@ -10,7 +10,6 @@ References: van den Oord et al. 2018, arXiv:1807.03748 (InfoNCE); Kusupati et al
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -109,17 +108,3 @@ class FrozenEncoder:
     def encode(self, tokens: TokenTable, rows_M: NDArray[np.integer], *, n_threads: int) -> NDArray[np.float32]:
         """Return the unit vectors (M, D) of rows of `tokens`."""
         return self._encoder.encode(tokens, rows_M, n_threads=n_threads)
-
-
-def prefixes(vectors_BD: Tensor, dimensions: Iterable[int]) -> tuple[Tensor, ...]:
-    """Return the first so many dimensions of each vector, made unit length again, one tensor a number.
-
-    A loss that is the mean over them makes every prefix a vector of its own. Raises SchemaError outside 1..D.
-    """
-    n_all = vectors_BD.shape[1]
-    found = []
-    for n in dimensions:
-        if not 1 <= n <= n_all:
-            raise SchemaError("dimensions", f"1 to {n_all}", n)
-        found.append(functional.normalize(vectors_BD[:, :n], dim=1))
-    return tuple(found)

@@ -77,7 +77,8 @@ def read_job(path: Path) -> Job:
 def job_of(facts: dict[str, Any]) -> Job:
     """Return the job that plain dictionaries say."""
     training = dict(facts["training"])
-    contrast, optimizer = ContrastConfig(**training.pop("contrast")), OptimizerConfig(**training.pop("optimizer"))
+    said, optimizer = training.pop("contrast"), OptimizerConfig(**training.pop("optimizer"))
+    contrast = ContrastConfig(**{**said, "prefixes": tuple(said.get("prefixes", ()))})
     config = TrainingConfig(**training, contrast=contrast, optimizer=optimizer)
     return Job(**{**facts, "zero": ZeroConfig(**facts["zero"]), "training": config})
 
