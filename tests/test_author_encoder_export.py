@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -16,6 +18,9 @@ from transformers import PreTrainedTokenizerFast
 
 from methods.author_encoder.engines import OptimizerConfig, PlainEngine
 from methods.author_encoder.export import ADAPTER, HEAD, read, write, write_sentence_transformer
+from methods.author_encoder.pooling import POOLINGS, Pooling
+from methods.author_encoder.tokens import EMBEDDING_TOKEN, TokenTable
+from tests.author_encoder_examples import sentences, small_encoder, small_tokenizer
 from tests.author_encoder_tiny import VOCABULARY, TinyEncoder, encoder, rows
 
 pytestmark = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated:FutureWarning")
@@ -95,3 +100,22 @@ def test_sentence_transformers_opens_the_export_and_gives_the_same_vectors(tmp_p
     np.testing.assert_allclose(theirs_MD, ours_MD.numpy(), atol=1e-5)
     assert (tmp_path / "out" / "modules.json").is_file()
     assert not (tmp_path / "out" / "merged").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_the_export_pools_as_the_encoder_does(pooling: Pooling, tmp_path: Path) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    words = small_tokenizer()
+    if pooling == "special":
+        words = copy.deepcopy(words)
+        words.add_tokens([EMBEDDING_TOKEN], special_tokens=True)
+    module, texts = small_encoder(pooling=pooling).eval(), list(sentences())[:4]
+    if pooling == "special":
+        cast(Any, module.backbone).resize_token_embeddings(len(words), mean_resizing=False)
+    table = TokenTable.of(texts, words, max_tokens=12)
+    ours_MD = module.encode(table, np.arange(len(texts)), n_threads=1)
+    write_sentence_transformer(module, words, tmp_path / "out", max_tokens=12, pooling=pooling)
+    theirs_MD = SentenceTransformer(str(tmp_path / "out"), device="cpu").encode(texts)
+    np.testing.assert_allclose(theirs_MD, ours_MD, atol=1e-5)

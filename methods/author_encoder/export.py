@@ -19,6 +19,8 @@ from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from methods.author_encoder.engines import Engine
+from methods.author_encoder.pooling import Pooling
+from methods.author_encoder.tokens import EMBEDDING_TOKEN
 
 BACKBONE = "backbone."
 ADAPTER, HEAD = "adapter_model.safetensors", "head.safetensors"
@@ -68,15 +70,15 @@ def read(encoder: nn.Module, folder: Path) -> None:
 
 
 def write_sentence_transformer(
-    encoder: Exportable, tokenizer: PreTrainedTokenizerBase, folder: Path, *, max_tokens: int
+    encoder: Exportable, tokenizer: PreTrainedTokenizerBase, folder: Path, *, max_tokens: int, pooling: Pooling = "last"
 ) -> None:
-    """Write an encoder that pools the last token in the format of sentence-transformers, float32, adapters merged.
+    """Write an encoder in the format of sentence-transformers, float32, adapters merged.
 
-    The tokenizer there closes each text with its end-of-text id, after cutting it, as ours are closed.
+    The tokenizer there closes each text, after cutting it, with the token that closes ours.
     """
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.base.modules import Dense, Normalize, Transformer
-    from sentence_transformers.sentence_transformer.modules import Pooling
+    from sentence_transformers.sentence_transformer.modules import Pooling as TheirPooling
 
     inside = folder / "merged"
     _merged(encoder).save_pretrained(inside)
@@ -85,7 +87,8 @@ def write_sentence_transformer(
     n_out, n_in = encoder.head.weight.shape
     dense = Dense(n_in, n_out, bias=False, activation_function=nn.Identity())
     dense.linear.weight.data.copy_(encoder.head.weight.detach().float())
-    parts = [reader, Pooling(n_in, pooling_mode="lasttoken"), dense, Normalize()]
+    mode = "mean" if pooling == "mean" else "lasttoken"
+    parts = [reader, TheirPooling(n_in, pooling_mode=mode), dense, Normalize()]
     SentenceTransformer(modules=parts, device="cpu").save(str(folder), create_model_card=False)
     for path in sorted(inside.iterdir()):
         path.unlink()
@@ -100,14 +103,13 @@ def _merged(encoder: Exportable) -> PreTrainedModel:
 
 
 def _closing(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
-    """Return a copy of the tokenizer that ends each text with its end-of-text id."""
+    """Return a copy of the tokenizer that ends each text as special pooling does, or with its end-of-text id."""
     if tokenizer.eos_token is None:
         raise ValueError("tokenizer.eos_token: expected an end of text, got None")
     closing = copy.deepcopy(tokenizer)
     fast = cast(Any, closing).backend_tokenizer
-    ending = TemplateProcessing(
-        single="$A " + closing.eos_token, special_tokens=[(closing.eos_token, closing.eos_token_id)]
-    )
+    token = EMBEDDING_TOKEN if EMBEDDING_TOKEN in closing.get_added_vocab() else closing.eos_token
+    ending = TemplateProcessing(single=f"$A {token}", special_tokens=[(token, closing.convert_tokens_to_ids(token))])
     fast.post_processor = ending if fast.post_processor is None else Sequence([fast.post_processor, ending])
     if closing.pad_token is None:
         closing.pad_token = closing.eos_token
