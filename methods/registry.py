@@ -53,8 +53,10 @@ METHODS: dict[str, str] = {
     "audience-content": "methods.audience:ContentAudience",
     "u2a2a2i-swing": "methods.chains.u2a2a2i:U2A2A2I",
     "u2a2a2i-als-knn": "methods.chains.u2a2a2i:U2A2A2IByText",
+    "u2a2a2i-encoder": "methods.chains.u2a2a2i:U2A2A2IByText",
     "i2a2a2u-swing": "methods.chains.i2a2a2u:I2A2A2U",
     "i2a2a2u-als-knn": "methods.chains.i2a2a2u:I2A2A2UByText",
+    "i2a2a2u-encoder": "methods.chains.i2a2a2u:I2A2A2UByText",
 }
 
 # Other configs of methods that are there already; a run has them only when they are named.
@@ -84,6 +86,8 @@ TRAINED = (
     "aldi",
     "comirec-sa",
     "author-encoder",
+    "u2a2a2i-encoder",
+    "i2a2a2u-encoder",
 )
 
 CONFIGS: dict[str, str] = {
@@ -99,6 +103,8 @@ CONFIGS: dict[str, str] = {
     "content-knn-newest": "methods.content_knn:NEWEST_NOTE",
     "als-ridge": "methods.als_content:RIDGE",
     "als-knn": "methods.als_content:NEIGHBOURS",
+    "u2a2a2i-encoder": "methods.chains.encoded:U2A2A2I",
+    "i2a2a2u-encoder": "methods.chains.encoded:I2A2A2U",
 }
 
 # The configs that `coldrecall tune` tries, a table name -> config beside the method, the same number for every method.

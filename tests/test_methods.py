@@ -19,6 +19,7 @@ from methods.author_encoder.filters import FilterConfig
 from methods.author_encoder.learning import LearningConfig
 from methods.author_encoder.training import TrainingConfig
 from methods.base import Budget, Method
+from methods.chains.encoded import EncodedAuthors
 from methods.registry import METHODS, create
 from simulator.schema import Kind, Observation, Requests, Slates
 from tests import checkerboard as board
@@ -41,6 +42,8 @@ SMALL = LearningConfig(
 # The checkerboard is learnt in less time than the defaults take.
 SHORT: dict[str, dict[str, object]] = {
     "author-encoder": {"learning": SMALL},
+    "u2a2a2i-encoder": {"source": EncodedAuthors(SMALL)},
+    "i2a2a2u-encoder": {"source": EncodedAuthors(SMALL)},
     "mf-softmax": {"epochs": 100, "factors": 16, "negatives": 64, "regularization": 0.01},
     "sasrec-bce": {"learning_rate": 3e-3},
     "sasrec-bce-wide": {"epochs": 10, "learning_rate": 3e-3},
