@@ -65,7 +65,7 @@ def step_of(case: Case) -> dict[str, Tensor]:
         chunk_tokens=case.chunk,
         warm_up=0.0,
         optimizer=optimizer,
-        contrast=ContrastConfig(log_q=True, prefixes=(4,)),
+        contrast=ContrastConfig(log_q=True, prefixes=(4,), every_known=case.accumulate == 2),
     )
     engine: Engine
     if case.stage < 0:

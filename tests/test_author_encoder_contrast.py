@@ -102,6 +102,50 @@ def test_known_pairs_are_found_in_either_order_and_nothing_else_is() -> None:
     assert {tuple(pair) for pair in facts.has(one_X, other_X).nonzero().tolist()} == {(0, 3), (3, 0), (2, 5), (5, 2)}
 
 
+def slow_loss_over_known(
+    given: Ends, scale: float, pairs: set[tuple[int, int]], log_q: list[float], config: ContrastConfig
+) -> float:
+    """Say it again as loops over the batch's authors."""
+    drawn = dict(zip(given.first_B.tolist(), given.first_BD, strict=True))
+    drawn |= dict(zip(given.second_B.tolist(), given.second_BD, strict=True))
+    mined = list(zip(given.hard_BN.flatten().tolist(), given.hard_BND.flatten(0, 1), strict=True))
+    losses = []
+    for row, vector in drawn.items():
+        logits = [
+            (other, scale * float(vector @ theirs) - (log_q[other] if config.log_q else 0), other_was_mined)
+            for part, other_was_mined in ((drawn.items(), False), (mined, True))
+            for other, theirs in part
+            if other not in (row, NOBODY)
+        ]
+        met = [(min(row, other), max(row, other)) in pairs for other, _, _ in logits]
+        rest = sum(math.exp(logit) for (_, logit, _), is_met in zip(logits, met, strict=True) if not is_met)
+        for (_, logit, was_mined), is_met in zip(logits, met, strict=True):
+            if is_met and not was_mined:
+                losses.append(math.log(1 + rest * math.exp(-logit)))
+    return float(np.mean(losses))
+
+
+@pytest.mark.parametrize("hard", [None, [[6, NOBODY], [7, 3], [0, 9], [NOBODY, NOBODY]]])
+@pytest.mark.parametrize("log_q", [False, True])
+def test_the_loss_over_every_known_pair_is_what_a_plain_loop_gives(hard: list[list[int]] | None, log_q: bool) -> None:
+    given, pairs = ends([0, 1, 2, 0], [3, 4, 5, 4], hard), {(0, 3), (1, 4), (2, 5), (0, 4), (1, 5), (1, 7)}
+    facts, config = known(*sorted(pairs)), ContrastConfig(every_known=True, log_q=log_q)
+    expected = slow_loss_over_known(given, 7.0, pairs, facts.log_q_A.tolist(), config)
+    assert float(info_nce(given, torch.tensor(7.0), config, facts)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_with_no_pair_but_those_drawn_each_author_looks_for_its_own_among_all_others() -> None:
+    given, facts = ends([0, 2], [1, 3]), known((0, 1), (2, 3))
+    vectors = torch.cat([given.first_BD, given.second_BD])
+    logits = 5.0 * vectors @ vectors.T
+    target, own = torch.tensor([2, 3, 0, 1]), torch.eye(4, dtype=torch.bool)
+    expected = functional.cross_entropy(logits.masked_fill(own, -1e9), target)
+    found = info_nce(given, torch.tensor(5.0), ContrastConfig(every_known=True), facts)
+    assert float(found) == pytest.approx(float(expected), rel=1e-5)
+    with pytest.raises(ValueError, match="every_known: expected symmetric"):
+        ContrastConfig(symmetric=False, every_known=True)
+
+
 def test_a_prefix_is_a_unit_vector_of_the_first_dimensions() -> None:
     vectors = torch.nn.functional.normalize(torch.arange(1.0, 13).reshape(2, 6), dim=1)
     four = prefix(vectors, 4)

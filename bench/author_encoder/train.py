@@ -30,6 +30,7 @@ def train_author_encoder(  # noqa: PLR0913 - one argument an option
     one_sided: Annotated[bool, typer.Option(help="Contrast in one direction only.")] = False,
     temperature: Annotated[float, typer.Option(min=0.0, help="Fixed; 0 learns it.")] = 0.0,
     log_q: Annotated[bool, typer.Option(help="Correct for how often an author is drawn.")] = False,
+    every_known: Annotated[bool, typer.Option(help="Known pairs of a batch are positives, drawn or not.")] = False,
     prefixes: Annotated[str, typer.Option(help="Dimensions that are to do without the rest: 32,64.")] = "",
     save_every: Annotated[int, typer.Option(min=1, help="Steps.")] = 200,
     seed: Annotated[int, typer.Option(min=0)] = 1,
@@ -38,7 +39,7 @@ def train_author_encoder(  # noqa: PLR0913 - one argument an option
     """Train an author encoder by pairs of authors; started again it goes on from its newest checkpoint."""
     from methods.author_encoder import launch  # torch, and only here
 
-    contrast = {"symmetric": not one_sided, "temperature": temperature, "log_q": log_q}
+    contrast = {"symmetric": not one_sided, "temperature": temperature, "log_q": log_q, "every_known": every_known}
     settings: dict[str, object] = {
         "contrast": {**contrast, "prefixes": numbers_of("prefixes", prefixes)},
         "optimizer": {"learning_rate": learning_rate, "precision": precision, "checkpointing": checkpointing},
@@ -48,9 +49,8 @@ def train_author_encoder(  # noqa: PLR0913 - one argument an option
     places = {"prepared": str(dataset), "out": str(out), "maker": encoder, "seed": seed, "engine": engine}
     made = launch.job_of({**places, "zero": {"stage": stage}, "training": settings})
     out.mkdir(parents=True, exist_ok=True)
-    if job is not None:
+    if job is None:
+        launch.spawn(made, n_ranks=ranks)
+    else:
         launch.write_job(made, job)
-        Console().print(f"job: {job}")
-        return
-    launch.spawn(made, n_ranks=ranks)
-    Console().print(f"adapter: {out / 'adapter'}")
+    Console().print(f"job: {job}" if job else f"adapter: {out / 'adapter'}")

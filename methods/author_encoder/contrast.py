@@ -4,11 +4,17 @@ A column is hidden from a row, and so no negative, when it is the row's own auth
 when the two are a known pair: authors who share readers would otherwise be pushed apart. With logQ, each column is
 lowered by the log of how often a batch draws its author, so that busy authors are not punished for being drawn. With
 prefixes the loss is the mean over the whole vectors and their first so many dimensions, each of length one again, so
-that a shorter index can be made of what was learnt. Shapes: B pairs of a rank, G pairs of all ranks, N mined
-negatives of a pair, C = G + G * N columns, P known pairs, A authors, D dimensions.
+that a shorter index can be made of what was learnt.
+
+Authors are costly to encode and pairs of encoded ones are not. With every known pair, each two authors of the batch
+that are one, drawn together or not, are a row and its positive: the mean over them of log(1 + sum over negatives of
+e^(negative - positive)), where each author of the batch is one row and one column however often it was drawn.
+
+Shapes: B pairs of a rank, G pairs of all ranks, R = 2 B ends of them, N mined negatives of a pair, C columns, P known
+pairs, A authors, D dimensions.
 
 References: van den Oord et al. 2018, arXiv:1807.03748 (InfoNCE); Yi et al. 2019, doi:10.1145/3298689.3346996 (logQ);
-Kusupati et al. 2022, arXiv:2205.13147 (Matryoshka).
+Kusupati et al. 2022, arXiv:2205.13147 (Matryoshka); Khosla et al. 2020, arXiv:2004.11362 (many positives).
 """
 
 from __future__ import annotations
@@ -22,7 +28,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from methods.author_encoder.gather import gathered, gathered_ids, rank
+from methods.author_encoder.gather import gathered, gathered_ids, n_ranks, rank
 from simulator.schema.checks import SchemaError
 
 HIDDEN = -1e9  # not -inf: a row whose every negative is hidden keeps a finite gradient
@@ -59,10 +65,13 @@ class ContrastConfig:
     hide_same_author: bool = True
     log_q: bool = False  # correct for how often an author is drawn
     prefixes: tuple[int, ...] = ()  # dimensions that are to do without the rest
+    every_known: bool = False  # known pairs that were not drawn together are positives too; symmetric only
 
     def __post_init__(self) -> None:
         if any(n < 1 for n in self.prefixes):
             raise ValueError(f"ContrastConfig.prefixes: expected numbers of at least 1, got {self.prefixes}")
+        if self.every_known and not self.symmetric:
+            raise ValueError("ContrastConfig.every_known: expected symmetric with it, got one direction")
         if not 0 <= self.temperature < float("inf"):
             raise ValueError(f"ContrastConfig.temperature: expected at least 0, got {self.temperature}")
 
@@ -122,13 +131,14 @@ def info_nce(ends: Ends, scale: Tensor, config: ContrastConfig, known: Known) ->
 
     The mean over ranks is the loss of the whole batch. All ranks must call it together, with equally many pairs.
     """
-    shorter = [_cross_entropy(ends.prefix(n), scale, config, known) for n in config.prefixes]
-    return torch.stack([_cross_entropy(ends, scale, config, known), *shorter]).mean()
+    if config.temperature:
+        scale = scale.new_tensor(1 / config.temperature) + 0 * scale  # the parameter keeps a gradient, which is zero
+    loss_of = _over_known if config.every_known else _cross_entropy
+    whole_and_prefixes = ends, *(ends.prefix(n) for n in config.prefixes)
+    return torch.stack([loss_of(part, scale, config, known) for part in whole_and_prefixes]).mean()
 
 
 def _cross_entropy(ends: Ends, scale: Tensor, config: ContrastConfig, known: Known) -> Tensor:
-    if config.temperature:
-        scale = scale.new_tensor(1 / config.temperature) + 0 * scale  # the parameter keeps a gradient, which is zero
     hard_M, hard_MD = ends.hard_BN.flatten(), ends.hard_BND.flatten(0, 1)
     hard_K, hard_KD = (gathered_ids(hard_M), gathered(hard_MD)) if len(hard_M) else (hard_M, hard_MD)
     first = ends.first_B, ends.first_BD
@@ -146,6 +156,33 @@ def _cross_entropy(ends: Ends, scale: Tensor, config: ContrastConfig, known: Kno
         hidden_BC[torch.arange(len(row_B), device=row_B.device), target_B] = False
         losses.append(functional.cross_entropy(logits_BC.masked_fill(hidden_BC, HIDDEN), target_B))
     return torch.stack(losses).mean()
+
+
+def _over_known(ends: Ends, scale: Tensor, config: ContrastConfig, known: Known) -> Tensor:
+    own_R, own_RD = torch.cat([ends.first_B, ends.second_B]), torch.cat([ends.first_BD, ends.second_BD])
+    drawn_C, hard_C = gathered_ids(own_R), gathered_ids(ends.hard_BN.flatten())
+    column_C = torch.cat([drawn_C, hard_C])
+    logits_RC = scale * (own_RD @ torch.cat([gathered(own_RD), gathered(ends.hard_BND.flatten(0, 1))]).T)
+    if config.log_q:
+        logits_RC = logits_RC - known.log_q_A[column_C.clamp(min=0)]
+    is_first_C = _first_of_each(drawn_C)
+    is_known_RC = known.has(own_R[:, None], column_C.clamp(min=0)[None, :])
+    is_far_RC = ~is_known_RC & (column_C != own_R[:, None]) & torch.cat([is_first_C, hard_C != NOBODY])
+    is_near_RC = is_known_RC[:, : len(drawn_C)] & is_first_C
+    own = slice(rank() * len(own_R), (rank() + 1) * len(own_R))
+    is_near_RC &= is_first_C[own, None]
+    rest_R1 = logits_RC.masked_fill(~is_far_RC, HIDDEN).logsumexp(1, keepdim=True)
+    losses = functional.softplus(rest_R1 - logits_RC[:, : len(drawn_C)])[is_near_RC]
+    n_all = gathered_ids(is_near_RC.sum()[None]).sum()
+    return losses.sum() * n_ranks() / n_all
+
+
+def _first_of_each(ids_C: Tensor) -> Tensor:
+    """Mark the first place of each id."""
+    _, group_C = torch.unique(ids_C, return_inverse=True)
+    place_C = torch.arange(len(ids_C), device=ids_C.device)
+    first_C = torch.full_like(place_C, len(ids_C)).scatter_reduce(0, group_C, place_C, "amin")
+    return first_C[group_C] == place_C
 
 
 def hidden(row_B: Tensor, own_B: Tensor, column_C: Tensor, config: ContrastConfig, known: Known) -> Tensor:

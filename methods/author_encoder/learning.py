@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase
 
 from methods.author_encoder.backbones import BackboneConfig, load
-from methods.author_encoder.contrast import PairColumns, PairTable
+from methods.author_encoder.contrast import ContrastConfig, PairColumns, PairTable
 from methods.author_encoder.encoder import FrozenEncoder
 from methods.author_encoder.engines import OptimizerConfig, PlainEngine
 from methods.author_encoder.facts import facts_of
@@ -39,7 +39,13 @@ Positives = Literal["co-readers", "two-views", "none"]
 # Chosen on world small, seed 5: pairs across categories are what text alone does not tell.
 MANY = FilterConfig(chain=("support", "top-per-author"), top=50)
 # Minutes on one core of a world such as small, where the backbone is made here.
-SHORT = TrainingConfig(steps=100, batch=128, chunk_tokens=4_096, optimizer=OptimizerConfig(learning_rate=1e-3))
+SHORT = TrainingConfig(
+    steps=100,
+    batch=128,
+    chunk_tokens=4_096,
+    contrast=ContrastConfig(every_known=True),
+    optimizer=OptimizerConfig(learning_rate=1e-3),
+)
 
 
 @dataclass(frozen=True, slots=True)

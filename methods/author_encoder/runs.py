@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import partial
 
 from methods.author_encoder.backbones import BackboneConfig
+from methods.author_encoder.contrast import ContrastConfig
 from methods.author_encoder.embedded import EmbeddedConfig
 from methods.author_encoder.filters import FilterConfig
 from methods.author_encoder.learning import Positives
@@ -59,6 +60,9 @@ CONFIGS = {
     "full": _from(replace(_BACKBONE, trained="full")),
     "every_pair": _filtered(replace(_FILTERS, chain=())),
     "long": replace(BASE, learning=replace(_LEARNING, training=replace(_LEARNING.training, steps=200, batch=256))),
+    "drawn_pairs": replace(
+        BASE, learning=replace(_LEARNING, training=replace(_LEARNING.training, contrast=ContrastConfig()))
+    ),
     "strict": _filtered(STRICT),
     **{f"strict_without_{name.replace('-', '_')}": _without(name) for name in STRICT.chain},
     "pairs_1000": _of_pairs(1_000),
