@@ -38,7 +38,7 @@ class LightGCNConfig:
     factors: int = 64
     layers: int = 3
     learning_rate: float = 3e-2  # of the first step; it falls in a straight line to nothing after the last
-    regularization: float = 4e-3
+    regularization: float = 6e-3
     batch_size: int = 8_192
     epochs: int = 6
     negatives: int = 256
@@ -49,10 +49,10 @@ class LightGCNConfig:
 
 TRIALS = {
     "base": LightGCNConfig(),
-    "short": LightGCNConfig(epochs=4),
-    "held tight": LightGCNConfig(regularization=6e-3),
-    "held tight and long": LightGCNConfig(regularization=6e-3, epochs=8),
-    "slow": LightGCNConfig(learning_rate=2e-2, epochs=8),
+    "loose": LightGCNConfig(regularization=4e-3),
+    "loose and short": LightGCNConfig(regularization=4e-3, epochs=4),
+    "loose and slow": LightGCNConfig(regularization=4e-3, learning_rate=2e-2, epochs=8),
+    "long": LightGCNConfig(epochs=8),
 }
 MF = LightGCNConfig(layers=0, negatives=2_048, shared=True, learning_rate=2e-2, regularization=0.1, epochs=8)
 
