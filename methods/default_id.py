@@ -26,7 +26,7 @@ from methods.ground import answers
 from methods.histories import Histories
 from methods.interactions import FROM_USERS, binary, clicks, n_users_of
 from methods.ranking import rank
-from methods.user_tower import LONG, ONE_EPOCH, UserTower, UserTowerConfig, by_id, known_of, softmax
+from methods.user_tower import LONG, MIDDLE, UserTower, UserTowerConfig, by_id, known_of, softmax
 from simulator.schema import Kind, Observation, Requests, Slates
 
 
@@ -43,7 +43,7 @@ TRIALS = {
     "base": BASE,
     "hot": replace(BASE, tower=UserTowerConfig(temperature=0.12)),
     "often default": replace(BASE, tower=UserTowerConfig(default_share=0.3)),
-    "one epoch": replace(BASE, tower=UserTowerConfig(schedule=ONE_EPOCH)),
+    "longer": replace(BASE, tower=UserTowerConfig(schedule=MIDDLE)),
     "long": replace(BASE, tower=UserTowerConfig(schedule=LONG)),
 }
 

@@ -24,7 +24,7 @@ from methods.ground import answers
 from methods.histories import Histories
 from methods.interactions import FROM_USERS_AND_AUTHORS
 from methods.ranking import rank
-from methods.user_tower import LONG, ONE_EPOCH, UserTower, UserTowerConfig, known_of, softmax, two_layers
+from methods.user_tower import LONG, MIDDLE, UserTower, UserTowerConfig, known_of, softmax, two_layers
 from simulator.schema import Kind, Observation, Requests, Slates
 
 
@@ -41,7 +41,7 @@ TRIALS = {
     "base": BASE,
     "hot": replace(BASE, tower=UserTowerConfig(temperature=0.12)),
     "rich": replace(BASE, features=FeatureConfig(n_dimensions=300)),
-    "one epoch": replace(BASE, tower=UserTowerConfig(schedule=ONE_EPOCH)),
+    "longer": replace(BASE, tower=UserTowerConfig(schedule=MIDDLE)),
     "long": replace(BASE, tower=UserTowerConfig(schedule=LONG)),
 }
 
