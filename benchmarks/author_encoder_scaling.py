@@ -18,14 +18,13 @@ from dataclasses import dataclass
 from itertools import product
 
 import torch
-from peft import LoraConfig, get_peft_model
 from rich.console import Console
 from rich.table import Table
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import Qwen3Config, Qwen3Model
 
-from methods.author_encoder.backbones import LORA_TARGETS, LoraSettings
+from methods.author_encoder.backbones import LoraSettings, adapted
 from methods.author_encoder.encoder import HeadConfig
 
 PEAKS = {"A100": 312e12, "H100": 989e12}  # dense bfloat16, printed by the maker, operations a second
@@ -76,7 +75,7 @@ def counted(size: Size, tokens: int) -> Counted:
         head_dim=128,
     )
     with torch.device("meta"):
-        backbone = _adapted(Qwen3Model(config))
+        backbone = adapted(Qwen3Model(config), LoraSettings())
         head = nn.Linear(size.hidden, HeadConfig().dimensions, bias=False)
         ids_BL = torch.zeros((ROWS, tokens), dtype=torch.long)
     with FlopCounterMode(display=False) as forward:
@@ -91,12 +90,6 @@ def counted(size: Size, tokens: int) -> Counted:
     frozen = sum(n for n, learns in parts if not learns) - size.words * size.hidden
     one, other = forward.get_total_flops() / n_tokens, backward.get_total_flops() / n_tokens
     return Counted(one, one + other, frozen, trained)
-
-
-def _adapted(backbone: Qwen3Model) -> nn.Module:
-    lora = LoraSettings()
-    config = LoraConfig(r=lora.rank, lora_alpha=lora.alpha, target_modules=list(LORA_TARGETS["qwen3"]))
-    return get_peft_model(backbone, config)
 
 
 def days(counted: Counted, passes: int, args: argparse.Namespace, peak: float, n_gpus: int) -> float:

@@ -52,19 +52,26 @@ class ALSContentConfig:
 
 RIDGE = ALSContentConfig(maker="ridge")
 NEIGHBOURS = ALSContentConfig(maker="neighbours")
+
+
+def _trials(base: ALSContentConfig) -> dict[str, ALSContentConfig]:
+    """Return the trials that both makers have."""
+    return {
+        "base": base,
+        "own sooner": replace(base, few_users=20),
+        "heavy factors": replace(base, als=ALSConfig()),
+    }
+
+
 RIDGE_TRIALS = {
-    "base": RIDGE,
+    **_trials(RIDGE),
     "held": replace(RIDGE, l2=10.0),
     "rich": replace(RIDGE, n_dimensions=400),
-    "own sooner": replace(RIDGE, few_users=20),
-    "heavy factors": replace(RIDGE, als=ALSConfig()),
 }
 NEIGHBOURS_TRIALS = {
-    "base": NEIGHBOURS,
+    **_trials(NEIGHBOURS),
     "few": replace(NEIGHBOURS, n_neighbours=5),
     "many": replace(NEIGHBOURS, n_neighbours=50),
-    "own sooner": replace(NEIGHBOURS, few_users=20),
-    "heavy factors": replace(NEIGHBOURS, als=ALSConfig()),
 }
 
 

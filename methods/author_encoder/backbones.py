@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal, TypeVar, cast
 
 import torch
-from peft import LoraConfig, TaskType, get_peft_model
+from peft import LoraConfig, PeftModel, TaskType, get_peft_model
 from torch import Tensor, nn
 from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
@@ -132,21 +132,31 @@ def _with_adapters(
     backbone: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, config: BackboneConfig, *, luck: torch.Generator
 ) -> nn.Module:
     new_rows = {"embed_tokens": [Ends.of(tokenizer).closing]} if config.head.pooling == "special" else None
+    with_them = adapted(backbone, config.lora, new_rows=new_rows)
+    for name, weights in with_them.named_parameters():
+        if "lora_A" in name:  # as peft draws it, but with the luck given; lora_B is zero
+            nn.init.kaiming_uniform_(weights, a=math.sqrt(5), generator=luck)
+    return with_them
+
+
+def adapted(
+    backbone: PreTrainedModel, lora: LoraSettings, *, new_rows: dict[str, list[int]] | None = None
+) -> PeftModel:
+    """Put peft's adapters on every linear layer that the architecture's row names; `new_rows` of tables learn too.
+
+    Raises SchemaError for an architecture that has no row.
+    """
     settings = LoraConfig(
         task_type=TaskType.FEATURE_EXTRACTION,
-        r=config.lora.rank,
-        lora_alpha=config.lora.alpha,
-        lora_dropout=config.lora.dropout,
+        r=lora.rank,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
         target_modules=list(_row("architecture", backbone.config.model_type, LORA_TARGETS)),
         trainable_token_indices=new_rows,
     )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*is_gradient_checkpointing", FutureWarning)  # of peft 0.21's own making
-        adapted = get_peft_model(backbone, settings)
-    for name, weights in adapted.named_parameters():
-        if "lora_A" in name:  # as peft draws it, but with the luck given; lora_B is zero
-            nn.init.kaiming_uniform_(weights, a=math.sqrt(5), generator=luck)
-    return adapted
+        return cast(PeftModel, get_peft_model(backbone, settings))
 
 
 def _row(field: str, name: str, table: Mapping[str, Row]) -> Row:

@@ -148,9 +148,7 @@ def _cross_entropy(ends: Ends, scale: Tensor, config: ContrastConfig, known: Kno
     for (row_B, row_BD), (own_B, own_BD) in directions:
         column_C = torch.cat([gathered_ids(own_B), hard_K])
         column_CD = torch.cat([gathered(own_BD), hard_KD])
-        logits_BC = scale * (row_BD @ column_CD.T)
-        if config.log_q:
-            logits_BC = logits_BC - known.log_q_A[column_C.clamp(min=0)]
+        logits_BC = scale * (row_BD @ column_CD.T) - _correction(column_C, config, known)
         hidden_BC = hidden(row_B, own_B, column_C, config, known)
         target_B = rank() * len(row_B) + torch.arange(len(row_B), device=row_B.device)
         hidden_BC[torch.arange(len(row_B), device=row_B.device), target_B] = False
@@ -162,9 +160,8 @@ def _over_known(ends: Ends, scale: Tensor, config: ContrastConfig, known: Known)
     own_R, own_RD = torch.cat([ends.first_B, ends.second_B]), torch.cat([ends.first_BD, ends.second_BD])
     drawn_C, hard_C = gathered_ids(own_R), gathered_ids(ends.hard_BN.flatten())
     column_C = torch.cat([drawn_C, hard_C])
-    logits_RC = scale * (own_RD @ torch.cat([gathered(own_RD), gathered(ends.hard_BND.flatten(0, 1))]).T)
-    if config.log_q:
-        logits_RC = logits_RC - known.log_q_A[column_C.clamp(min=0)]
+    column_CD = torch.cat([gathered(own_RD), gathered(ends.hard_BND.flatten(0, 1))])
+    logits_RC = scale * (own_RD @ column_CD.T) - _correction(column_C, config, known)
     is_first_C = _first_of_each(drawn_C)
     is_known_RC = known.has(own_R[:, None], column_C.clamp(min=0)[None, :])
     is_far_RC = ~is_known_RC & (column_C != own_R[:, None]) & torch.cat([is_first_C, hard_C != NOBODY])
@@ -175,6 +172,12 @@ def _over_known(ends: Ends, scale: Tensor, config: ContrastConfig, known: Known)
     losses = functional.softplus(rest_R1 - logits_RC[:, : len(drawn_C)])[is_near_RC]
     n_all = gathered_ids(is_near_RC.sum()[None]).sum()
     return losses.sum() * n_ranks() / n_all
+
+
+def _correction(column_C: Tensor, config: ContrastConfig, known: Known) -> Tensor:
+    """Return what each column's logits are lowered by: (C,) with logQ, else ()."""
+    log_q_A = known.log_q_A
+    return log_q_A[column_C.clamp(min=0)] if config.log_q else log_q_A.new_zeros(())
 
 
 def _first_of_each(ids_C: Tensor) -> Tensor:
