@@ -2,8 +2,9 @@
 
 A list holds distinct target ids, best first, -1 pads on the right; `@k` looks at its first k places. `METRICS` names
 every metric of the benchmark, those of other modules too.
-Shapes: Q requests, K list length.
-Reference: Järvelin & Kekäläinen 2002, doi:10.1145/582415.582418 (NDCG); trec_eval computes the same recall and NDCG.
+Shapes: Q requests, K list length, R relevant targets.
+References: Järvelin & Kekäläinen 2002, doi:10.1145/582415.582418 (NDCG), trec_eval computes the same recall and NDCG;
+Zhu et al. 2021, doi:10.1145/3404835.3462948 (targets in the place of requests).
 """
 
 from __future__ import annotations
@@ -47,6 +48,19 @@ def ndcg_of(hits: Hits, *, k: int) -> NDArray[np.float64]:
     return ratios(hits.sum_of(discount_K), ideal_K1[np.minimum(k, hits.count_Q)])
 
 
+def recall_by_target_of(ids_QK: NDArray[np.int32], relevant: Relevant, hits: Hits, *, k: int) -> NDArray[np.float64]:
+    """Return, for each target that is relevant to anybody, the share of those requests whose first k hold it, (R,).
+
+    Ascending by id, so that lists of one exam have their values in the same places.
+    """
+    n_targets = 1 + int(relevant.ids_R.max(initial=-1))
+    request_H = np.repeat(np.arange(len(ids_QK)), np.diff(hits.start_Q1))
+    is_near_H = hits.rank_H < k
+    reached_T = np.bincount(ids_QK[request_H[is_near_H], hits.rank_H[is_near_H]], minlength=n_targets)
+    wanted_T = np.bincount(relevant.ids_R, minlength=n_targets)
+    return reached_T[wanted_T > 0] / wanted_T[wanted_T > 0]
+
+
 def _found(hits: Hits, k: int) -> NDArray[np.float64]:
     return hits.sum_of(np.ones(k))
 
@@ -88,15 +102,16 @@ class MetricRow:
 
     `on`: "all" is every target; "cold" restricts relevant and bucket to cold targets while lists stay full-corpus;
     "cold-only" does so on lists made among cold candidates only; one of `KNOWN` restricts relevant and bucket to the
-    targets of that range. `needs`: "hits" is (hits,), "bucket" is (lists, bucket), "candidates" is (candidate counts,
-    relevant), "gain" is (gains of the list, gains of the oracle's list). Others are of no list and have no `k`:
-    "impressions" is (user_aucs,), "unaided" and "alone" are so too, of other scores (`bench.probe`), "waits" is
-    (seconds to the m-th impression, ages in seconds), for each note.
+    targets of that range. `needs`: "hits" is (hits,), "listed" is (lists, relevant, hits) and gives a value a relevant
+    target, "bucket" is (lists, bucket), "candidates" is (candidate counts, relevant), "gain" is (gains of the list,
+    gains of the oracle's list). Others are of no list and have no `k`: "impressions" is (user_aucs,), "unaided" and
+    "alone" are so too, of other scores (`bench.probe`), "waits" is (seconds to the m-th
+    impression, ages in seconds), for each note.
     """
 
     function: str
     on: Literal["all", "cold", "cold-only", "known-0", "known-1", "known-5", "known-20"]
-    needs: Literal["hits", "bucket", "candidates", "gain", "impressions", "unaided", "alone", "waits"]
+    needs: Literal["hits", "listed", "bucket", "candidates", "gain", "impressions", "unaided", "alone", "waits"]
     direction: Literal["higher", "lower"]
     unit: str
     reference: str
@@ -105,6 +120,7 @@ class MetricRow:
 
 _TREC = "trec_eval recall.k"
 _NDCG = "doi:10.1145/582415.582418"
+_FAIR = "doi:10.1145/3404835.3462948"
 _DIN = "doi:10.1145/3219819.3219823"
 _AUC = "doi:10.1016/j.patrec.2005.10.010"
 _KM = "doi:10.1186/1471-2288-13-152"
@@ -134,6 +150,10 @@ METRICS: dict[str, MetricRow] = {
     "cold_recall": MetricRow(
         "bench.metrics:recall_of", "cold", "hits", "higher", _SHARE, _TREC,
         "Share of the relevant cold targets that is among the first K, in competition with the full corpus."),
+    "cold_recall_by_target": MetricRow(
+        "bench.metrics:recall_by_target_of", "cold", "listed", "higher", _SHARE, _FAIR,
+        "Share of a cold target's readers among whose first K it is, in competition with the full corpus; each such "
+        "target counts once, so that a few that many read do not decide."),
     "cold_ndcg": MetricRow(
         "bench.metrics:ndcg_of", "cold", "hits", "higher", _SHARE, _NDCG,
         "NDCG where only cold targets count as relevant, in competition with the full corpus."),
@@ -149,6 +169,9 @@ METRICS: dict[str, MetricRow] = {
     "cold_only_recall": MetricRow(
         "bench.metrics:recall_of", "cold-only", "hits", "higher", _SHARE, _TREC,
         "Cold recall of lists made among cold candidates only: easier, and it needs to know who is cold."),
+    "cold_only_recall_by_target": MetricRow(
+        "bench.metrics:recall_by_target_of", "cold-only", "listed", "higher", _SHARE, _FAIR,
+        "The same share by lists made among cold candidates only."),
     "cold_only_ndcg": MetricRow(
         "bench.metrics:ndcg_of", "cold-only", "hits", "higher", _SHARE, _NDCG,
         "Cold NDCG of lists made among cold candidates only."),

@@ -131,6 +131,8 @@ def _inputs(
     match row.needs:
         case "hits":
             return (sheet.hits,)
+        case "listed":
+            return sheet.ids_QK, sheet.relevant, sheet.hits
         case "bucket":
             return sheet.ids_QK, sheet.bucket_T
         case "candidates":

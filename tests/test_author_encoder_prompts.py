@@ -57,6 +57,30 @@ def test_only_the_newest_titles_are_read() -> None:
     assert "Notes" not in one(BAKER, PromptConfig(n_titles=0, max_tokens=4096))
 
 
+def test_bodies_of_the_newest_notes_follow_the_titles_newest_first() -> None:
+    author = Written("Bakes.", 0, ("rye", "wheat", "spelt"), bodies=("old", "a  sour\ndough", "a loaf"))
+    assert one(author, PromptConfig(n_bodies=2, max_tokens=4096)) == (
+        "Profile: Bakes.\nCategory: food\nNotes:\n- rye\n- wheat\n- spelt\nNewest: a loaf a sour dough\n"
+        "This author in one word:"
+    )
+    assert "最新：a loaf\n" in one(author, PromptConfig("chinese", n_bodies=1, max_tokens=4096))  # noqa: RUF001
+
+
+@pytest.mark.parametrize("shorter", range(1, 60, 3))
+def test_bodies_are_lost_from_their_end_before_any_title(shorter: int) -> None:
+    author = Written("Bakes bread.", 0, ("rye", "wheat"), bodies=("of old", "a loaf of the new sort"))
+    room = n_bytes([one(author, PromptConfig(n_bodies=2, max_tokens=4096))])[0] - shorter
+    text = one(author, PromptConfig(n_bodies=2, max_tokens=room + 2))
+    assert n_bytes([text])[0] <= room
+    written = "a loaf of the new sort of old"
+    bodies = text.partition("Newest: ")[2].partition("\n")[0]
+    assert written.startswith(bodies)
+    if bodies:
+        assert "- rye\n- wheat\n" in text
+        lost = written[len(bodies) :]
+        assert len(lost) - len(lost.lstrip()) + 1 > room - n_bytes([text])[0]  # the next letter would not fit
+
+
 @pytest.mark.parametrize("shorter", range(1, 52, 3))
 def test_what_is_too_long_loses_oldest_titles_then_the_profile_and_never_the_category(shorter: int) -> None:
     room = n_bytes([one(BAKER)])[0] - shorter
@@ -145,7 +169,8 @@ def test_ids_that_are_no_authors_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("max_tokens", 2), ("n_titles", -1), ("title_characters", 0), ("language", "x")]
+    ("field", "value"),
+    [("max_tokens", 2), ("n_titles", -1), ("n_bodies", -1), ("title_characters", 0), ("language", "x")],
 )
 def test_a_bad_config_is_refused(field: str, value: object) -> None:
     with pytest.raises(SchemaError, match=rf"PromptConfig.{field}: expected"):

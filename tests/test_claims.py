@@ -18,7 +18,7 @@ from tests.waiting import quiet
 
 pytestmark = pytest.mark.slow
 
-JS = (0, 1, 5, 20)
+JS = (0, 5)  # from five clicks to twenty little is gained: few new authors have more than five
 U2A = tuple(f"author-cold/u2a/j{j}@v1" for j in JS)
 TASK_IDS = (*U2A, "author-cold/a2a/j0@v1", "note-cold/u2n/age-0h@v1", "user-cold/u2n/j0@v1", "warm/next-note@v1")
 ONLY_CLICKS = ("item-cf", "swing", "als", "bpr")
@@ -100,5 +100,4 @@ def test_text_says_something_of_authors_without_clicks(method: str, records: Rec
 @pytest.mark.parametrize("method", ONLY_CLICKS)
 def test_clicks_say_more_of_new_authors_the_more_there_are(method: str, records: Records) -> None:
     curve = [mean(records[task, method], "cold_only_recall@50") for task in U2A]
-    # From five clicks to twenty little is gained: few new authors have more than five.
-    assert min(curve[2:]) > 1.5 * curve[0]
+    assert curve[1] > 1.5 * curve[0]

@@ -26,6 +26,7 @@ from bench.metrics import (
     ndcg,
     ndcg_of,
     recall,
+    recall_by_target_of,
     recall_capped_of,
     recall_micro_of,
     recall_of,
@@ -102,6 +103,21 @@ def test_the_other_recalls_equal_the_slow_reference(e: Example) -> None:
     np.testing.assert_array_equal(np.isnan(micro), np.array(wanted) == 0)
     if any(wanted):
         assert np.nanmean(micro) == pytest.approx(sum(found) / sum(wanted), abs=1e-12)
+
+
+@given(examples())
+def test_recall_by_target_is_the_recall_of_each_target_over_its_requests(e: Example) -> None:
+    found = recall_by_target_of(e.ids_QK, e.relevant, find_hits(e.ids_QK, e.relevant), k=e.k)
+    readers = {t: [q for q, good in enumerate(e.sets) if t in good] for t in range(N_TARGETS)}
+    expected = [sum(t in e.lists[q][: e.k] for q in of) / len(of) for t, of in readers.items() if of]
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_a_target_that_many_read_weighs_as_much_as_one_that_few_read() -> None:
+    lists, sets = [[0], [0], [0], [0]], [[0], [0], [0], [1]]
+    ids_QK, relevant = padded(lists), relevant_of(sets)
+    assert recall_by_target_of(ids_QK, relevant, find_hits(ids_QK, relevant), k=1).tolist() == [1.0, 0.0]
+    assert recall(ids_QK, relevant, k=1).mean() == 0.75
 
 
 def test_three_hits_of_twenty_at_five_are_another_number_by_each_definition() -> None:
@@ -285,6 +301,7 @@ def test_every_row_of_the_table_can_be_called_with_what_it_needs(name: str) -> N
     aucs = user_aucs(np.array([0, 0, 1], np.int32), np.array([0, 1, 1], np.float32), np.arange(3) > 0)
     needs = {
         "hits": (find_hits(ids_QK, relevant),),
+        "listed": (ids_QK, relevant, find_hits(ids_QK, relevant)),
         "bucket": (ids_QK, np.arange(N_TARGETS) < 3),
         "candidates": (np.array([9, 9]), relevant),
         "gain": (np.full((2, K), 0.1, np.float32), np.full((2, K), 0.2, np.float32)),
@@ -293,7 +310,7 @@ def test_every_row_of_the_table_can_be_called_with_what_it_needs(name: str) -> N
     }
     at = {} if row.needs in ("impressions", "unaided", "alone", "waits") else {"k": 3}
     values = np.atleast_1d(function(*needs[row.needs], **at))
-    assert values.shape in {(1,), (2,)}
+    assert values.shape in {(1,), (2,), (3,)}
     # A value of a weighted mean is no metric of its request; the mean is in range.
     assert 0 <= np.nanmean(values) <= 1
     assert row.meaning.endswith(".")

@@ -1,7 +1,8 @@
-"""What is written about an author, as one prompt: profile, first-level category, newest note titles in time order.
+"""What is written about an author, as one prompt: profile, first-level category, newest titles in time order, bodies.
 
-A prompt that is too long loses its oldest titles first, then the end of its profile, never its category. Titles are
-chosen by time and not by popularity, which would tell what accrues later. Shapes: M authors asked for.
+A prompt that is too long loses the end of its bodies first (the newest is the first), then its oldest titles, then the
+end of its profile, never its category. Notes are chosen by time and not by popularity, which would tell what accrues
+later. Shapes: M authors asked for.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ class Template:
     unknown: str  # stands for a category that the platform does not know
     titles: str
     title: str
+    bodies: str
     ending: str  # asks for the whole in one word, after Jiang et al. 2023, arXiv:2307.16645
 
 
@@ -48,6 +50,7 @@ TEMPLATES = {
         unknown="unknown",
         titles="Notes:\n",
         title="- {}\n",
+        bodies="Newest: {}\n",
         ending="This author in one word:",
     ),
     "chinese": Template(
@@ -56,6 +59,7 @@ TEMPLATES = {
         unknown="未知",
         titles="笔记：\n",  # noqa: RUF001
         title="- {}\n",
+        bodies="最新：{}\n",  # noqa: RUF001
         ending="用一个词概括这位作者：",  # noqa: RUF001
     ),
 }
@@ -68,6 +72,7 @@ class PromptConfig:
     language: Language = "auto"  # of the template; auto: Chinese where a category has a Chinese name
     n_titles: int = 20  # the newest ones
     title_characters: int = 120  # a longer title, or the body of a note without one, is cut
+    n_bodies: int = 0  # of the newest notes, after the titles
     max_tokens: int = 128  # of a prompt, with what the tokenizer sets before and after it
 
     def __post_init__(self) -> None:
@@ -76,6 +81,7 @@ class PromptConfig:
         for field, value, least in (
             ("n_titles", self.n_titles, 0),
             ("title_characters", self.title_characters, 1),
+            ("n_bodies", self.n_bodies, 0),
             ("max_tokens", self.max_tokens, ENDS + 1),
         ):
             if value < least:
@@ -84,26 +90,32 @@ class PromptConfig:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a prompt is made of; titles oldest first."""
+    """What a prompt is made of; titles oldest first, bodies newest first."""
 
     profile: str
     category: str
-    titles: tuple[str, ...]
+    titles: tuple[str, ...] = ()
+    bodies: str = ""
 
     def text(self, template: Template) -> str:
         """Write the prompt."""
         profile = template.profile.format(self.profile) if self.profile else ""
         heading = template.titles if self.titles else ""
         lines = "".join(template.title.format(title) for title in self.titles)
-        return f"{profile}{template.category.format(self.category)}{heading}{lines}{template.ending}"
+        bodies = template.bodies.format(self.bodies) if self.bodies else ""
+        return f"{profile}{template.category.format(self.category)}{heading}{lines}{bodies}{template.ending}"
+
+    def with_bodies(self, n_characters: int) -> Parts:
+        """Keep the beginning of the bodies only."""
+        return replace(self, bodies=self.bodies[:n_characters].rstrip())
 
     def newest(self, n_titles: int) -> Parts:
-        """Keep the newest titles only."""
-        return replace(self, titles=self.titles[len(self.titles) - n_titles :])
+        """Keep no body, and the newest titles only."""
+        return replace(self, titles=self.titles[len(self.titles) - n_titles :], bodies="")
 
     def cut(self, n_characters: int) -> Parts:
-        """Keep no title, and the beginning of the profile only."""
-        return replace(self, titles=(), profile=self.profile[:n_characters].rstrip())
+        """Keep no note, and the beginning of the profile only."""
+        return replace(self, titles=(), bodies="", profile=self.profile[:n_characters].rstrip())
 
 
 def n_bytes(texts: Sequence[str]) -> list[int]:
@@ -143,7 +155,7 @@ def language_of(seen: Observation, config: PromptConfig) -> str:
 
 
 def parts(seen: Observation, ids_M: NDArray[np.int32], config: PromptConfig) -> list[Parts]:
-    """Return what there is to say about each author, cleaned; titles up to `config.n_titles`."""
+    """Return what there is to say about each author, cleaned; notes as many as `config` has titles and bodies."""
     authors, categories = seen.catalog.authors, seen.catalog.categories
     if ids_M.dtype != np.int32 or ids_M.ndim != 1:
         raise SchemaError("ids_M", "int32(any,)", f"{ids_M.dtype}{ids_M.shape}")
@@ -152,18 +164,16 @@ def parts(seen: Observation, ids_M: NDArray[np.int32], config: PromptConfig) -> 
     names = [unknown if c < 0 else cleaned(categories[c]) or unknown for c in authors.category_A[ids_M]]
     most = CHARACTERS_PER_TOKEN * config.max_tokens
     profiles = [cleaned(profile[: 4 * most])[:most] for profile in authors.profile.take(ids_M)]
-    titles_of = _titles(seen, ids_M, config)
-    found = zip(ids_M.tolist(), profiles, names, strict=True)
-    return [Parts(profile, name, tuple(titles_of.get(author, ()))) for author, profile, name in found]
+    titles_of, bodies_of = _titles(seen, ids_M, config), _bodies(seen, ids_M, config)
+    return [
+        Parts(profile, name, tuple(titles_of.get(author, ())), " ".join(reversed(bodies_of.get(author, ()))))
+        for author, profile, name in zip(ids_M.tolist(), profiles, names, strict=True)
+    ]
 
 
 def _titles(seen: Observation, ids_M: NDArray[np.int32], config: PromptConfig) -> dict[int, list[str]]:
     """Return the newest titles of each author asked for, oldest first; a note without a title is its body."""
-    notes = seen.catalog.notes
-    if config.n_titles == 0:
-        return {}
-    newest_P = newest_notes(notes.author_N, config.n_titles)
-    newest_P = newest_P[np.isin(notes.author_N[newest_P], ids_M)]
+    notes, newest_P = seen.catalog.notes, _newest(seen, ids_M, config.n_titles)
     titles = [cleaned(title[: 4 * config.title_characters]) for title in notes.title.take(newest_P)]
     empty = np.array([not title for title in titles], bool)
     bodies = iter(notes.body.take(newest_P[empty]))
@@ -175,6 +185,24 @@ def _titles(seen: Observation, ids_M: NDArray[np.int32], config: PromptConfig) -
     return of_author
 
 
+def _bodies(seen: Observation, ids_M: NDArray[np.int32], config: PromptConfig) -> dict[int, list[str]]:
+    """Return the newest bodies of each author asked for, oldest first."""
+    notes, newest_P = seen.catalog.notes, _newest(seen, ids_M, config.n_bodies)
+    most = CHARACTERS_PER_TOKEN * config.max_tokens
+    of_author: dict[int, list[str]] = {}
+    for author, body in zip(notes.author_N[newest_P].tolist(), notes.body.take(newest_P), strict=True):
+        if text := cleaned(body[: 4 * most])[:most]:
+            of_author.setdefault(author, []).append(text)
+    return of_author
+
+
+def _newest(seen: Observation, ids_M: NDArray[np.int32], n_each: int) -> NDArray[np.int32]:
+    """Return the newest notes of the authors asked for, ascending."""
+    author_N = seen.catalog.notes.author_N
+    newest_P = newest_notes(author_N, n_each)
+    return newest_P[np.isin(author_N[newest_P], ids_M)]
+
+
 def cleaned(text: str) -> str:
     """Return the text on one line, fit for UTF-8: a lone surrogate is U+FFFD, a run of spaces and controls a space."""
     whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
@@ -182,12 +210,13 @@ def cleaned(text: str) -> str:
 
 
 def _fitted(whole: list[Parts], template: Template, room: int, measure: Measure) -> list[str]:
-    """Shorten what is too long: by titles, and what then has none left and is still too long by its profile."""
+    """Shorten what is too long: its bodies; what is too long without them, its titles; without any, its profile."""
 
     def fits(some: Sequence[Parts]) -> NDArray[np.bool_]:
         return np.asarray(measure([one.text(template) for one in some]), np.int64) <= room
 
-    done = _shortened(whole, Parts.newest, [len(one.titles) for one in whole], fits)
+    done = _shortened(whole, Parts.with_bodies, [len(one.bodies) for one in whole], fits)
+    done = _shortened(done, Parts.newest, [len(one.titles) for one in done], fits)
     done = _shortened(done, Parts.cut, [len(one.profile) for one in done], fits)
     good_M = fits(done)
     if not good_M.all():
