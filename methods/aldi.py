@@ -27,7 +27,7 @@ from torch.nn import functional
 from methods.base import Budget, Capabilities
 from methods.factors import unit
 from methods.gradient import Dense, Schedule, descend, plain, tensor, threads, torch_luck
-from methods.ground import WIDE, Ground, GroundConfig
+from methods.ground import Ground, GroundConfig
 from methods.interactions import FROM_USERS_AND_AUTHORS
 from methods.lesson import Lesson
 from methods.ranking import rank
@@ -44,6 +44,7 @@ class ALDIConfig:
     beta: float = 0.05  # identification
     gamma: float = 0.1  # rating
     l2: float = 1e-4  # on the student's vectors
+    min_users: int = 1  # clicked by fewer, a target is new: the teacher says nothing of it
     schedule: Schedule = field(default_factory=lambda: Schedule(epochs=30, batch=2_048, weight_decay=1e-4))
 
 
@@ -52,13 +53,13 @@ TRIALS = {
     "base": BASE,
     "soft teacher": replace(BASE, teacher_scale=3.0),
     "sharp teacher": replace(BASE, teacher_scale=30.0),
-    "wide": replace(BASE, ground=WIDE),
+    "few are new": replace(BASE, min_users=10),
     "long": replace(BASE, schedule=Schedule(epochs=30, batch=2_048, weight_decay=1e-4, most_steps=2_000)),
 }
 
 
 class ALDI:
-    """Rank candidates by the teacher where there are clicks, by the student where there are none."""
+    """Rank candidates by the teacher where there are clicks enough, by the student elsewhere."""
 
     capabilities: ClassVar[Capabilities] = Capabilities(FROM_USERS_AND_AUTHORS, cold_targets=True, cold_queries=True)
 
@@ -81,7 +82,7 @@ class ALDI:
     def index(self, seen: Observation) -> None:
         """Make the student's vectors of all targets of now."""
         self.now_ = self.ground_.now(seen)
-        self.is_warm_T_ = self.now_.n_users_T > 0
+        self.is_warm_T_ = self.now_.n_users_T >= self.config.min_users
         with threads(self.n_threads_), torch.no_grad():
             self.made_TF_ = plain(self.student_.items(tensor(self.now_.features_TX)))
 

@@ -25,7 +25,7 @@ from torch.nn import functional
 from methods.base import Budget, Capabilities
 from methods.dropoutnet import tower
 from methods.gradient import Dense, Schedule, descend, plain, some, tensor, threads, torch_luck
-from methods.ground import WIDE, Ground, GroundConfig, answers
+from methods.ground import Ground, GroundConfig, answers
 from methods.interactions import FROM_USERS_AND_AUTHORS
 from methods.lesson import Lesson
 from methods.ranking import rank
@@ -41,6 +41,7 @@ class HeaterConfig:
     hidden: int = 200  # of each expert
     replaced: float = 0.5  # share of rows in which content stands in for the factors
     n_negatives: int = 5
+    min_users: int = 1  # clicked by fewer, a target is new: content stands in for its factors
     alpha: float = 1e-4  # weight of |made - learnt|^2, summed over the rows of a batch
     schedule: Schedule = field(
         default_factory=lambda: Schedule(epochs=5, batch=1_024, weight_decay=2e-4, least_steps=160)
@@ -48,14 +49,13 @@ class HeaterConfig:
 
 
 BASE = HeaterConfig()
+_LONG = Schedule(epochs=5, batch=1_024, weight_decay=2e-4, least_steps=160, most_steps=2_000)
 TRIALS = {
     "base": BASE,
-    "close to the factors": replace(BASE, alpha=1e-3),
-    "light": replace(BASE, schedule=Schedule(epochs=5, batch=1_024, least_steps=160)),
-    "wide": replace(BASE, ground=WIDE),
-    "long": replace(
-        BASE, schedule=Schedule(epochs=5, batch=1_024, weight_decay=2e-4, least_steps=160, most_steps=1_000)
-    ),
+    "few are new": replace(BASE, min_users=10),
+    "close to the factors": replace(BASE, min_users=10, alpha=1e-3),
+    "light": replace(BASE, min_users=10, schedule=replace(_LONG, weight_decay=0.0)),
+    "long": replace(BASE, min_users=10, schedule=_LONG),
 }
 
 
@@ -83,9 +83,9 @@ class Heater:
         self.mixture_.eval()
 
     def index(self, seen: Observation) -> None:
-        """Send all targets of now through their tower, those without clicks by their content."""
+        """Send all targets of now through their tower, those with too few clicks by their content."""
         self.now_ = self.ground_.now(seen)
-        is_cold_T = torch.from_numpy(self.now_.n_users_T == 0)
+        is_cold_T = torch.from_numpy(self.now_.n_users_T < self.config.min_users)
         own_TF = tensor(self.now_.items_TF * self.item_scale_)
         with threads(self.n_threads_), torch.no_grad():
             made_TF = self.mixture_.made(tensor(self.now_.features_TX))
