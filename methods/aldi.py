@@ -44,17 +44,18 @@ class ALDIConfig:
     beta: float = 0.05  # identification
     gamma: float = 0.1  # rating
     l2: float = 1e-4  # on the student's vectors
-    min_users: int = 1  # clicked by fewer, a target is new: the teacher says nothing of it
+    min_users: int = 10  # clicked by fewer, a target is new: the teacher says nothing of it
     schedule: Schedule = field(default_factory=lambda: Schedule(epochs=30, batch=2_048, weight_decay=1e-4))
 
 
 BASE = ALDIConfig()
+PRINTED = replace(BASE, min_users=1)  # one click makes a target an old one
 TRIALS = {
     "base": BASE,
-    "soft teacher": replace(BASE, teacher_scale=3.0),
-    "sharp teacher": replace(BASE, teacher_scale=30.0),
-    "few are new": replace(BASE, min_users=10),
-    "long": replace(BASE, schedule=Schedule(epochs=30, batch=2_048, weight_decay=1e-4, most_steps=2_000)),
+    "clicked once": PRINTED,
+    "soft teacher": replace(PRINTED, teacher_scale=3.0),
+    "sharp teacher": replace(PRINTED, teacher_scale=30.0),
+    "long": replace(PRINTED, schedule=Schedule(epochs=30, batch=2_048, weight_decay=1e-4, most_steps=2_000)),
 }
 
 

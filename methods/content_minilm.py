@@ -35,7 +35,7 @@ class ContentMiniLMConfig:
 
     notes_per_author: int = 3  # titles of the newest
     bodies: bool = False  # read notes' bodies too
-    max_tokens: int = 48
+    max_tokens: int = 32
     batch: int = 64  # texts encoded at once
     remembered: int = 200_000  # vectors kept, about 1.5 KB each; the oldest go first
 
@@ -46,7 +46,7 @@ TRIALS = {
     "8 tokens": replace(BASE, max_tokens=8),
     "16 tokens": replace(BASE, max_tokens=16),
     "24 tokens": replace(BASE, max_tokens=24),
-    "32 tokens": replace(BASE, max_tokens=32),
+    "48 tokens": replace(BASE, max_tokens=48),
 }
 
 

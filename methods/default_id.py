@@ -34,17 +34,18 @@ from simulator.schema import Kind, Observation, Requests, Slates
 class DefaultIDConfig:
     """The towers, and the regression for ids first clicked after the fit."""
 
-    tower: UserTowerConfig = field(default_factory=UserTowerConfig)
+    tower: UserTowerConfig = field(default_factory=lambda: UserTowerConfig(default_share=0.3))
     fold_in_l2: float = 1.0
 
 
 BASE = DefaultIDConfig()
+_RARELY = DefaultIDConfig(tower=UserTowerConfig())
 TRIALS = {
     "base": BASE,
-    "hot": replace(BASE, tower=UserTowerConfig(temperature=0.12)),
-    "often default": replace(BASE, tower=UserTowerConfig(default_share=0.3)),
-    "longer": replace(BASE, tower=UserTowerConfig(schedule=MIDDLE)),
-    "long": replace(BASE, tower=UserTowerConfig(schedule=LONG)),
+    "rarely default": _RARELY,
+    "hot": replace(_RARELY, tower=UserTowerConfig(temperature=0.12)),
+    "longer": replace(_RARELY, tower=UserTowerConfig(schedule=MIDDLE)),
+    "long": replace(_RARELY, tower=UserTowerConfig(schedule=LONG)),
 }
 
 

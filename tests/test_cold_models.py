@@ -19,7 +19,7 @@ from methods.dropoutnet import DropoutNet, DropoutNetConfig, Towers, reconstruct
 from methods.features import FeatureConfig, Features
 from methods.gradient import Schedule, descend, torch_luck
 from methods.ground import Ground, GroundConfig
-from methods.heater import HeaterConfig, Mixture
+from methods.heater import Heater, HeaterConfig, Mixture
 from methods.histories import Histories
 from methods.interactions import binary, clicks
 from methods.lesson import Lesson
@@ -188,6 +188,24 @@ def test_aldi_scores_clicked_targets_by_the_teacher_itself() -> None:
         wanted = teacher.user_factors[user] @ teacher.item_factors[ids[warm]].T * method.config.teacher_scale
         np.testing.assert_allclose(scores[warm], wanted, rtol=1e-4, atol=1e-5)
         assert cold <= set(ids.tolist())
+
+
+@pytest.mark.parametrize("least", [1, 1_000])
+def test_aldi_and_heater_take_a_target_of_few_clicks_for_a_new_one(least: int) -> None:
+    schedule = Schedule(1, 512, least_steps=1)
+    aldi, heater = (
+        ALDI(ALDIConfig(min_users=least, schedule=schedule)),
+        Heater(HeaterConfig(min_users=least, schedule=schedule)),
+    )
+    for method in (aldi, heater):
+        method.fit(PAST, target="note", rng=np.random.default_rng(1), budget=Budget())
+        method.index(PAST)
+    clicked_T = np.asarray(binary(clicks(PAST, target="note")).sum(axis=0)).ravel() > 0
+    np.testing.assert_array_equal(aldi.is_warm_T_, clicked_T & (least == 1))
+    with torch.no_grad():
+        made_TF = heater.mixture_.items(heater.mixture_.made(torch.from_numpy(heater.now_.features_TX))).numpy()
+    by_content_T = np.isclose(heater.items_TF_, made_TF, rtol=1e-4, atol=1e-5).all(axis=1)
+    np.testing.assert_array_equal(by_content_T, ~clicked_T | (least > 1))
 
 
 def test_a_look_alike_target_is_the_mean_of_those_who_clicked_it() -> None:
