@@ -11,14 +11,15 @@ from rich.table import Table
 
 from bench.naming import words_of
 from bench.parity import RECORDS, TARGETS, cached, chosen, held_beside, keep, render, run_targets
+from bench.plan import config_and_code
 from bench.processes import Limits
 from bench.progress import telling
 from bench.report.terminal import console as table_console
 from bench.tasks import TASKS, find_task
-from bench.tuning import LIMITS, Allowance, Place, best_first, load, open_bench, whole_of
+from bench.tuning import LIMITS, Allowance, Place, Trial, best_first, load, open_bench, whole_of
 from bench.tuning import tune as tune_method
 from methods.base import Budget
-from methods.registry import TRIALS
+from methods.registry import TRIALS, trials_of
 from simulator.spec import WORLDS
 
 _err = Console(stderr=True)
@@ -45,7 +46,10 @@ def tune(  # noqa: PLR0913 - one argument an option
     lines = log or Path("docs") / "tuning" / f"{asked.id.replace('/', '~')}.jsonl"
     wanted = words_of(methods)
     if from_log:
-        found = best_first([trial for trial in load(lines) if trial.method in wanted])
+        logged = load(lines)
+        if absent := sorted(set(wanted) - {trial.method for trial in logged}):
+            raise ValueError(f"{lines}: expected trials of {methods}, got none of {', '.join(absent)}")
+        found = best_first([trial for trial in logged if trial.method in wanted])
     else:
         with telling(_err) as tell:
             bench = open_bench(asked, Place(work, world, world_seed, data), seed=seed, tell=tell)
@@ -54,12 +58,19 @@ def tune(  # noqa: PLR0913 - one argument an option
                 trial for method in wanted for trial in tune_method(method, bench, lines, allowed=allowed, tell=tell)
             ]
     columns = dict.fromkeys((asked.primary, whole_of(asked.primary)))
-    table = Table("method", "trial", *columns, "fit s", "error")
+    table = Table("method", "trial", "now called", *columns, "fit s", "error")
     for trial in found:
         values = [trial.metrics[name].mean if name in trial.metrics else None for name in columns]
         cells = ["-" if x is None else f"{x:.4g}" for x in (*values, trial.fit_seconds)]
-        table.add_row(trial.method, trial.trial, *cells, trial.error or "")
+        table.add_row(trial.method, trial.trial, _now_called(trial), *cells, trial.error or "")
     table_console().print(table)
+
+
+def _now_called(trial: Trial) -> str:
+    """Return the name that a logged config has now, if it is another one; a default moves to the best of its trials."""
+    known = trials_of(trial.method) if trial.method in TRIALS else {}
+    names = [name for name, method in known.items() if config_and_code(method)[0] == trial.config]
+    return "" if trial.trial in names else " ".join(names) or "-"
 
 
 def parity(  # noqa: PLR0913 - one argument an option

@@ -34,8 +34,13 @@ def code_hash(names: tuple[str, ...]) -> str:
 
 @lru_cache
 def method_hash(module: str) -> str:
-    """Return the sha256 of a method's module and of what it imports, directly or not, of its package and `methods`."""
+    """Return the sha256 of a method's module and of what it imports, directly or not, of its package and `methods`.
+
+    Of a module that lies in no package, what lies in the same folder is its own too.
+    """
     found, waiting, own = set[str](), [module], {module.partition(".")[0], "methods"}
+    if "." not in module:
+        own |= {path.stem for file in _files(module) for path in file.parent.glob("*.py")}
     while waiting:
         name = waiting.pop()
         files = _files(name)

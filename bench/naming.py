@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import typer
 
-from bench.task import WORLD
+from bench.task import ON_REQUEST, WORLD
 from bench.tasks import TASKS
 
 
@@ -25,11 +25,14 @@ def numbers_of(field: str, words: str) -> tuple[int, ...]:
 
 
 def tasks_of(words: str) -> tuple[str, ...]:
-    """Return the tasks that the words name: "world" for all simulated ones, ids with or without version, patterns."""
+    """Return the tasks that the words name: ids with or without version, patterns, "world".
+
+    That is all simulated ones but those that run only when they are named.
+    """
     chosen: dict[str, None] = {}
     for word in words_of(words):
         if word == WORLD:
-            found = [task.id for task in TASKS.values() if task.source == WORLD]
+            found = [task.id for task in TASKS.values() if task.source == WORLD and ON_REQUEST not in task.tags]
         else:
             found = [name for name in TASKS if word in (name, name.partition("@")[0]) or fnmatch.fnmatch(name, word)]
         if not found:

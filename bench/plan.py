@@ -53,6 +53,16 @@ class Plan:
         for field in ("tasks", "methods"):
             if not getattr(self, field):
                 raise ValueError(f"{field}: expected at least one, got none")
+        if len(self.idle) == len(self.methods):
+            raise ValueError(
+                f"methods: expected one that serves {', '.join(self.tasks)}, got {', '.join(self.methods)}"
+            )
+
+    @property
+    def idle(self) -> tuple[str, ...]:
+        """The methods that answer no question of any of the tasks."""
+        tasks = [find_task(name) for name in self.tasks]
+        return tuple(name for name in self.methods if not any(serves(name, task) for task in tasks))
 
 
 @dataclass(frozen=True, slots=True)

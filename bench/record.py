@@ -7,6 +7,7 @@ npz file a cell, so that a new interval or a paired difference is a later pass.
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -97,6 +98,22 @@ def append(path: Path, record: BaseModel) -> None:
         file.write(line.encode())
         file.flush()
         os.fsync(file.fileno())
+
+
+def renew(path: Path, cells: Collection[str]) -> None:
+    """Write the records of some cells anew where a record of other code or another config has come after them.
+
+    The newest record of a method is the one that is shown.
+    """
+    latest: dict[tuple[str, str, int, str], str] = {}
+    found: dict[str, ResultRecord] = {}
+    for record in load(path):
+        latest[record.task, record.source, record.seed, record.method] = record.cell
+        if record.cell in cells:
+            found[record.cell] = record
+    for cell, record in found.items():
+        if latest[record.task, record.source, record.seed, record.method] != cell:
+            append(path, record)
 
 
 def load(path: Path) -> list[ResultRecord]:

@@ -27,7 +27,7 @@ from bench.plan import TRUTHS, Cell, Plan, make_cell, serves
 from bench.prepare import Source, make_dataset, make_exams
 from bench.processes import Ended, Job, Limits, Message, run_jobs
 from bench.progress import Tell
-from bench.record import Machine, ResultRecord, Status, load, repair
+from bench.record import Machine, ResultRecord, Status, load, renew, repair
 from bench.task import WORLD
 from bench.tasks import find_task
 from simulator.dataset import read_manifest
@@ -67,16 +67,13 @@ def run(  # noqa: PLR0913 - the plan, and all that is not to change a result
         sources = {(name, seed): source_of(plan, folder, data, name, seed) for name, seed in _wanted(plan)}
         _make_datasets(list(sources.values()), n_workers or os.cpu_count() or 1, tell)
         cells = _cells(plan, sources)
-        if not cells:
-            raise ValueError(
-                f"methods: expected one that serves {', '.join(plan.tasks)}, got {', '.join(plan.methods)}"
-            )
         done = {record.cell for record in load(folder.records) if record.status == "ok"}
         missing = [(cell, sources[find_task(cell.task).source, cell.seed]) for cell in cells if cell.key not in done]
         tell("cells", len(cells) - len(missing), len(cells))
         crew = _Crew(folder, data, n_workers, limits, ray)
         _fill(missing, crew, lambda left: tell("cells", len(cells) - left, len(cells)))
         keys = {cell.key for cell in cells}
+        renew(folder.records, keys)
         newest = {record.cell: record for record in load(folder.records) if record.cell in keys}
     return [newest[cell.key] for cell in cells if cell.key in newest]
 

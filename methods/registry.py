@@ -6,11 +6,12 @@ are looked up as "package.module:Class", then among the installed entry points o
 
 from __future__ import annotations
 
+from dataclasses import is_dataclass
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
 
-from methods.base import Method
+from methods.base import Capabilities, Method
 
 GROUP = "coldrecall.methods"
 
@@ -150,12 +151,28 @@ def create(name: str) -> Method:
     if base in TRIALS:
         return _trial(base, trial)
     if ":" in name:
-        method = _load(name)()
-        return method
+        return _own(name)
     for point in entry_points(group=GROUP, name=name):
         method = point.load()()
         return method
     raise ValueError(f"method: expected one of {', '.join(known_names())} or package.module:Class, got {name!r}")
+
+
+def _own(name: str) -> Method:
+    """Return a user's method, or say in a line what its class lacks."""
+    try:
+        method: Method = _load(name)()
+    except (ValueError, ModuleNotFoundError):
+        raise
+    except Exception as error:
+        got = f"{type(error).__name__}: {error}"
+        raise ValueError(f"method: expected {name} to be imported and made without arguments, got {got}") from error
+    if not isinstance(getattr(method, "capabilities", None), Capabilities):
+        raise ValueError(f"method: expected {name}.capabilities to be Capabilities, got none")
+    if not is_dataclass(getattr(method, "config", None)):
+        got = type(getattr(method, "config", None)).__name__
+        raise ValueError(f"method: expected {name}.config to be a dataclass, got {got}")
+    return method
 
 
 def _trial(name: str, trial: str) -> Method:

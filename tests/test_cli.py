@@ -7,7 +7,8 @@ from typer.testing import CliRunner
 
 from bench.cli import app, main
 from bench.importers import IMPORTERS
-from bench.plan import TRUTHS
+from bench.naming import tasks_of
+from bench.plan import TRUTHS, Plan
 from bench.tasks import TASKS
 from methods.registry import METHODS
 from simulator.dataset import read, read_manifest
@@ -49,6 +50,14 @@ def test_import_reads_a_table_with_a_column_map(tmp_path: Path) -> None:
     assert len(read(tmp_path / "clicks").observation.catalog.notes) == 2
 
 
+def test_tasks_that_run_when_named_are_named() -> None:
+    assert tasks_of("world") == Plan().tasks
+    assert {name.partition("/")[0] for name in tasks_of("world,robust/*")} - {"robust"} == {
+        name.partition("/")[0] for name in tasks_of("world")
+    }
+    assert len(tasks_of("world,robust/*")) == len(Plan().tasks) + 3
+
+
 @pytest.mark.parametrize(("command", "names"), [("tasks", TASKS), ("methods", [*METHODS, *TRUTHS]), ("worlds", WORLDS)])
 def test_tables_are_listed(command: str, names: list[str]) -> None:
     said = coldrecall(command)
@@ -62,6 +71,10 @@ def test_the_help_names_every_layout() -> None:
         assert layout in said
 
 
+def _run_of(name: str) -> list[str]:
+    return ["run", "--world", "tiny", "--methods", f"random,tests.unready_methods:{name}"]
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -70,6 +83,18 @@ def test_the_help_names_every_layout() -> None:
             "world: expected one of tiny, small, medium, large, tiny-video, small-video, got 'tinny'",
         ),
         (["run", "--methods", "nope", "--world", "tiny"], "method: expected one of random, "),
+        (_run_of("NoCapabilities"), "tests.unready_methods:NoCapabilities.capabilities to be Capabilities, got none"),
+        (_run_of("NoConfig"), "tests.unready_methods:NoConfig.config to be a dataclass, got NoneType"),
+        (_run_of("NeedsWords"), "to be imported and made without arguments, got TypeError: "),
+        (_run_of("Absent"), "method: expected package.module:Class that can be imported"),
+        (
+            ["run", "--world", "tiny", "--methods", "als", "--tasks", "publish/*"],
+            "methods: expected one that serves",
+        ),
+        (
+            ["tune", "nope", "--task", "author-cold/u2a/j5", "--cached", "--log", "/nowhere"],
+            "/nowhere: expected trials of nope, got none of nope",
+        ),
         (["run", "--tasks", "gowalla/*", "--data", "/nowhere"], "data: expected a folder with gowalla-lightgcn"),
         (["import", "tabular", "/nowhere.csv", "--out", "x", "--option", "user=u"], "options: item: expected a column"),
         (["report", "/nowhere"], "/nowhere/records.jsonl: expected the records of a run"),

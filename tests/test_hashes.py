@@ -28,6 +28,20 @@ def test_a_method_hash_follows_what_its_package_imports(tmp_path: Path, monkeypa
     assert hashed() != first
 
 
+def test_a_method_in_no_package_is_hashed_with_what_lies_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "lonely_method.py").write_text("import lonely_helper\nimport json\n")
+    (tmp_path / "lonely_helper.py").write_text("sign = 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    method_hash.cache_clear()
+    first = method_hash("lonely_method")
+    (tmp_path / "lonely_helper.py").write_text("sign = -1\n")
+    method_hash.cache_clear()
+    code_hash.cache_clear()
+    assert method_hash("lonely_method") != first
+
+
 def test_methods_that_share_code_are_told_apart() -> None:
     assert len({method_hash(f"methods.{name}") for name in ("als", "bpr", "item_cf", "swing")}) == 4
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from bench.record import Machine, Measured, MetricValue, RecordError, ResultRecord, append, load, repair
+from bench.record import Machine, Measured, MetricValue, RecordError, ResultRecord, append, load, renew, repair
 
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 COUNTS = st.integers(0, 10**9)
@@ -56,6 +56,19 @@ def test_appended_records_are_loaded_in_order(tmp_path: Path) -> None:
     for record in records:
         append(path, record)
     assert load(path) == records
+
+
+def test_a_record_that_is_used_again_is_the_newest_of_its_method(tmp_path: Path) -> None:
+    path = tmp_path / "records.jsonl"
+    old, new, other = a_record(cell="old"), a_record(cell="new"), a_record(cell="other", method="n")
+    for record in (old, other, new):
+        append(path, record)
+    renew(path, {"new", "other"})
+    assert load(path) == [old, other, new]
+    renew(path, {"old", "other"})
+    assert load(path) == [old, other, new, old]
+    renew(path, {"old", "other"})
+    assert load(path) == [old, other, new, old]
 
 
 @pytest.mark.parametrize("lost", [1, 2, 40])

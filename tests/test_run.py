@@ -95,10 +95,11 @@ def test_what_one_view_shows_does_not_reach_another(tmp_path: Path) -> None:
     assert stripped(alone) == stripped(both[0])
 
 
-def test_methods_that_serve_no_task_are_refused(tmp_path: Path) -> None:
-    plan = replace(tiny((f"{BAD}:Good",), ("author-cold/a2a/j0@v1",)), reference=f"{BAD}:Good")
+def test_methods_that_serve_no_task_are_refused() -> None:
     with pytest.raises(ValueError, match="methods: expected one that serves author-cold/a2a/j0@v1"):
-        run(plan, tmp_path, n_workers=1, data=None, tell=quiet)
+        tiny((f"{BAD}:Good",), ("author-cold/a2a/j0@v1",))
+    both = replace(tiny((f"{BAD}:Good", "als"), ("author-cold/a2a/j0@v1",)), reference="als")
+    assert both.idle == (f"{BAD}:Good",)
 
 
 def test_nothing_a_method_is_given_tells_the_seed(runs: Path) -> None:

@@ -291,6 +291,6 @@ def test_logged_trials_are_printed_best_first_and_ties_of_cold_recall_by_recall(
         metrics = {} if cold is None else {m: value.model_copy(update={"mean": x}) for m, x in means.items()}
         append(log, one.model_copy(update={"key": name, "method": "als", "trial": name, "metrics": metrics}))
     assert [trial.trial for trial in best_first(load(log))] == ["c", "b", "a", "d"]
-    words = ["tune", "als,bpr", "--task", "citeulike/cold", "--log", str(log), "--cached"]
+    words = ["tune", "als", "--task", "citeulike/cold", "--log", str(log), "--cached"]
     printed = CliRunner().invoke(app, words, catch_exceptions=False).output
     assert [line.split("│")[2].strip() for line in printed.splitlines() if "│ als" in line] == ["c", "b", "a", "d"]

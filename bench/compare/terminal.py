@@ -14,10 +14,11 @@ from bench.report.columns import MARKS, NOTHING, plus_minus
 from bench.report.terminal import COLOURS
 
 LEGEND = (
-    "Δ: B less A, paired request by request on the same cells, with half its 95 % interval: over seeds, or, where "
-    "there is one world or log, over its requests, and then it holds for that data only. ▲ better, ▼ worse, after "
-    "Holm's correction over the methods of a task; · no difference shown, which is not the same as none. detectable: "
-    "the least true difference that such a comparison finds 8 times in 10, two-sided at 5 %, uncorrected."
+    "Δ: B less A, paired request by request (target by target, where a metric is by target) on the same cells, with "
+    "half its 95 % interval: over seeds, or, where there is one world or log, over its requests, and then it holds for "
+    "that data only. ▲ better, ▼ worse, after Holm's correction over the methods of a task; · no difference shown, "
+    "which is not the same as none. detectable: the least true difference that such a comparison finds 8 times in 10, "
+    "two-sided at 5 %, uncorrected."
 )
 
 

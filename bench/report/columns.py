@@ -15,6 +15,7 @@ _SECONDARY = {  # metric -> short heading, all at the primary metric's K
     "recall": "R",
     "ndcg": "N",
     "cold_only_recall": "coR",
+    "cold_recall_by_target": "tgt",
     "cold_share": "cold",
     "coverage": "cov",
     "regret": "reg",
@@ -25,7 +26,10 @@ _OF_IMPRESSIONS = {
     "cold_gauc": "cold",
     "cold_gauc_unaided": "cold unaided",
 }
-ABBREVIATIONS = "R recall, N NDCG, coR cold-only recall, cold share of cold places, cov coverage, reg regret"
+ABBREVIATIONS = (
+    "R recall, N NDCG, coR cold-only recall, tgt cold recall by target, cold share of cold places, cov coverage, "
+    "reg regret"
+)
 
 
 @dataclass(frozen=True, slots=True)
