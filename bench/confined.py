@@ -42,7 +42,7 @@ def _kernels_of(method: str) -> Path | None:
 
     Others load and run what lies in ours, so a method writes to one of its own.
     """
-    own = _KERNELS / "confined" / method.replace("/", "~").replace(":", "~")
+    own = _KERNELS / "confined" / method.partition("/")[0].replace(":", "~")  # trials of a method share its code
     try:
         own.mkdir(parents=True)
     except FileExistsError:
