@@ -116,8 +116,8 @@ def run(  # noqa: PLR0913 - one argument an option
         reference = "popular" if "popular" in chosen else chosen[0]
     plan = Plan(world, numbers_of("seeds", seeds), tasks_of(tasks), chosen, reference)
     folder = out or Path("runs") / world
-    if plan.idle and methods != "default":
-        _err.print(f"not asked, since none of these tasks is theirs: {', '.join(plan.idle)}", markup=False)
+    if methods != "default" and (idle := plan.idle):
+        _err.print(f"not asked, since none of these tasks is theirs: {', '.join(idle)}", markup=False)
     with telling(_err) as tell:
         limits = Limits(cell_seconds, cell_memory * 1e9)
         records = run_plan(plan, folder, n_workers=workers, data=data, tell=tell, limits=limits, ray=ray)

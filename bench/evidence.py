@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import JsonValue
 from rich.console import Console
 from rich.table import Table
 
 from bench.naming import words_of
 from bench.parity import RECORDS, TARGETS, cached, chosen, held_beside, keep, render, run_targets
-from bench.plan import config_and_code
+from bench.plan import config_of
 from bench.processes import Limits
 from bench.progress import telling
 from bench.report.terminal import console as table_console
 from bench.tasks import TASKS, find_task
+from bench.trials import trials
 from bench.tuning import LIMITS, Allowance, Place, Trial, best_first, load, open_bench, whole_of
 from bench.tuning import tune as tune_method
 from methods.base import Budget
-from methods.registry import TRIALS, trials_of
+from methods.registry import TRIALS
 from simulator.spec import WORLDS
 
 _err = Console(stderr=True)
@@ -68,9 +71,15 @@ def tune(  # noqa: PLR0913 - one argument an option
 
 def _now_called(trial: Trial) -> str:
     """Return the name that a logged config has now, if it is another one; a default moves to the best of its trials."""
-    known = trials_of(trial.method) if trial.method in TRIALS else {}
-    names = [name for name, method in known.items() if config_and_code(method)[0] == trial.config]
+    names = [name for name, config in _configs_now(trial.method).items() if config == trial.config]
     return "" if trial.trial in names else " ".join(names) or "-"
+
+
+@lru_cache
+def _configs_now(method: str) -> dict[str, dict[str, JsonValue]]:
+    """Return the config of each trial that a method of the table or of a user has now."""
+    known = trials(method) if method in TRIALS or ":" in method else {}
+    return {name: config_of(one) for name, one in known.items()}
 
 
 def parity(  # noqa: PLR0913 - one argument an option

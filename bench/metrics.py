@@ -105,8 +105,8 @@ class MetricRow:
     targets of that range. `needs`: "hits" is (hits,), "listed" is (lists, relevant, hits) and gives a value a relevant
     target, "bucket" is (lists, bucket), "candidates" is (candidate counts, relevant), "gain" is (gains of the list,
     gains of the oracle's list). Others are of no list and have no `k`: "impressions" is (user_aucs,), "unaided" and
-    "alone" are so too, of other scores (`bench.probe`), "waits" is (seconds to the m-th
-    impression, ages in seconds), for each note.
+    "alone" are so too, of other scores (`bench.probe`), "waits" is (seconds to the m-th impression, ages in seconds),
+    for each note.
     """
 
     function: str

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 import typer
 
-from bench.task import ON_REQUEST, WORLD
-from bench.tasks import TASKS
+from bench.task import WORLD
+from bench.tasks import DEFAULT_TASKS, TASKS
 
 
 def words_of(words: str) -> list[str]:
@@ -25,14 +25,11 @@ def numbers_of(field: str, words: str) -> tuple[int, ...]:
 
 
 def tasks_of(words: str) -> tuple[str, ...]:
-    """Return the tasks that the words name: ids with or without version, patterns, "world".
-
-    That is all simulated ones but those that run only when they are named.
-    """
+    """Return the tasks that the words name: ids with or without version, patterns, "world" for `DEFAULT_TASKS`."""
     chosen: dict[str, None] = {}
     for word in words_of(words):
         if word == WORLD:
-            found = [task.id for task in TASKS.values() if task.source == WORLD and ON_REQUEST not in task.tags]
+            found = list(DEFAULT_TASKS)
         else:
             found = [name for name in TASKS if word in (name, name.partition("@")[0]) or fnmatch.fnmatch(name, word)]
         if not found:

@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass
 from pydantic import JsonValue
 
 from bench.hashes import SCORE_CODE, code_hash, method_hash
-from bench.task import ON_REQUEST, WORLD, Task
-from bench.tasks import TASKS, find_task
+from bench.task import WORLD, Task
+from bench.tasks import DEFAULT_TASKS, find_task
 from methods.base import Method
 from methods.registry import METHODS, TRAINED, VARIANTS, create
 from simulator.spec import find_world
@@ -34,9 +34,7 @@ class Plan:
 
     world: str = "small"
     seeds: tuple[int, ...] = (1, 2, 3)
-    tasks: tuple[str, ...] = tuple(
-        task.id for task in TASKS.values() if task.source == WORLD and ON_REQUEST not in task.tags
-    )
+    tasks: tuple[str, ...] = DEFAULT_TASKS
     methods: tuple[str, ...] = DEFAULT_METHODS
     reference: str = "popular"
 
@@ -101,7 +99,11 @@ def _plain(value: object) -> JsonValue:
     return plain
 
 
+def config_of(method: Method) -> dict[str, JsonValue]:
+    """Return the config as records hold it."""
+    return {name: _plain(value) for name, value in asdict(method.config).items()}
+
+
 def config_and_code(method: Method) -> tuple[dict[str, JsonValue], str]:
     """Return the config, and a hash of the method's code, so that an edited method is run anew."""
-    config: dict[str, JsonValue] = {name: _plain(value) for name, value in asdict(method.config).items()}
-    return config, method_hash(type(method).__module__)
+    return config_of(method), method_hash(type(method).__module__)

@@ -100,8 +100,8 @@ def append(path: Path, record: BaseModel) -> None:
         os.fsync(file.fileno())
 
 
-def renew(path: Path, cells: Collection[str]) -> None:
-    """Write the records of some cells anew where a record of other code or another config has come after them.
+def renew(path: Path, cells: Collection[str]) -> dict[str, ResultRecord]:
+    """Return the newest record of each cell, written anew where one of other code or another config has come after it.
 
     The newest record of a method is the one that is shown.
     """
@@ -114,6 +114,7 @@ def renew(path: Path, cells: Collection[str]) -> None:
     for cell, record in found.items():
         if latest[record.task, record.source, record.seed, record.method] != cell:
             append(path, record)
+    return found
 
 
 def load(path: Path) -> list[ResultRecord]:

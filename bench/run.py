@@ -72,9 +72,7 @@ def run(  # noqa: PLR0913 - the plan, and all that is not to change a result
         tell("cells", len(cells) - len(missing), len(cells))
         crew = _Crew(folder, data, n_workers, limits, ray)
         _fill(missing, crew, lambda left: tell("cells", len(cells) - left, len(cells)))
-        keys = {cell.key for cell in cells}
-        renew(folder.records, keys)
-        newest = {record.cell: record for record in load(folder.records) if record.cell in keys}
+        newest = renew(folder.records, {cell.key for cell in cells})
     return [newest[cell.key] for cell in cells if cell.key in newest]
 
 

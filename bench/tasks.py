@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bench.task import (
     ON_REQUEST,
+    WORLD,
     Cold,
     HeldAuthors,
     LeaveOneOut,
@@ -225,6 +226,7 @@ _RECORDED = [
 ]
 
 TASKS: dict[str, Task] = {task.id: task for task in [*_SIMULATED, *_ROBUST, *_RECORDED]}
+DEFAULT_TASKS = tuple(task.id for task in TASKS.values() if task.source == WORLD and ON_REQUEST not in task.tags)
 
 
 def find_task(name: str) -> Task:

@@ -55,7 +55,7 @@ TRIALS = {
     "clicked once": PRINTED,
     "soft teacher": replace(PRINTED, teacher_scale=3.0),
     "sharp teacher": replace(PRINTED, teacher_scale=30.0),
-    "long": replace(PRINTED, schedule=Schedule(epochs=30, batch=2_048, weight_decay=1e-4, most_steps=2_000)),
+    "long": replace(PRINTED, schedule=replace(PRINTED.schedule, most_steps=2_000)),
 }
 
 

@@ -6,7 +6,9 @@ are looked up as "package.module:Class", then among the installed entry points o
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import is_dataclass
+from functools import partial
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
@@ -151,17 +153,16 @@ def create(name: str) -> Method:
     if base in TRIALS:
         return _trial(base, trial)
     if ":" in name:
-        return _own(name)
+        return _own(name, partial(_load, name))
     for point in entry_points(group=GROUP, name=name):
-        method = point.load()()
-        return method
+        return _own(name, point.load)
     raise ValueError(f"method: expected one of {', '.join(known_names())} or package.module:Class, got {name!r}")
 
 
-def _own(name: str) -> Method:
-    """Return a user's method, or say in a line what its class lacks."""
+def _own(name: str, load: Callable[[], Any]) -> Method:
+    """Return a method of a user's class, or say in a line what the class lacks."""
     try:
-        method: Method = _load(name)()
+        method: Method = load()()
     except (ValueError, ModuleNotFoundError):
         raise
     except Exception as error:

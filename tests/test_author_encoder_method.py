@@ -74,8 +74,9 @@ def test_of_several_clicks_on_an_author_the_newest_counts_and_fades() -> None:
     np.testing.assert_allclose(got, wanted, rtol=1e-5)
 
 
-def test_no_line_stands_in_both_views_and_both_say_something(learnt_reader: Reader) -> None:
-    views = two_views(WORLD, PromptConfig(), learnt_reader.learnt.tokenizer)
+@pytest.mark.parametrize("config", [PromptConfig(), PromptConfig(n_bodies=2, max_tokens=512)])
+def test_no_line_stands_in_both_views_and_both_say_something(config: PromptConfig, learnt_reader: Reader) -> None:
+    views = two_views(WORLD, config, learnt_reader.learnt.tokenizer)
     n_authors = len(WORLD.catalog.authors)
     assert len(views.tokens) == 2 * n_authors
     tokenizer = learnt_reader.learnt.tokenizer

@@ -94,7 +94,7 @@ class Parts:
 
     profile: str
     category: str
-    titles: tuple[str, ...] = ()
+    titles: tuple[str, ...]
     bodies: str = ""
 
     def text(self, template: Template) -> str:
@@ -199,6 +199,8 @@ def _bodies(seen: Observation, ids_M: NDArray[np.int32], config: PromptConfig) -
 def _newest(seen: Observation, ids_M: NDArray[np.int32], n_each: int) -> NDArray[np.int32]:
     """Return the newest notes of the authors asked for, ascending."""
     author_N = seen.catalog.notes.author_N
+    if n_each == 0:  # no need to sort all notes
+        return np.empty(0, np.int32)
     newest_P = newest_notes(author_N, n_each)
     return newest_P[np.isin(author_N[newest_P], ids_M)]
 

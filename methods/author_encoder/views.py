@@ -1,7 +1,8 @@
 """Positives without behaviour: two prompts of one author, of which each has every other title.
 
 What InfoNCE on them teaches is to tell authors apart by what they write; it is what pairs of authors who share readers
-are compared with. Profile and titles are shared out, so that no line stands in both: the profile goes to the first.
+are compared with. Profile, titles and bodies are shared out, so that no line stands in both: profile and bodies go to
+the first, as the newest title does.
 Shapes: A authors, R prompts.
 """
 
@@ -45,4 +46,4 @@ def _first(one: Parts) -> Parts:
 
 def _second(one: Parts) -> Parts:
     """Keep the other titles."""
-    return replace(one, profile="", titles=one.titles[::-1][1::2][::-1])
+    return replace(one, profile="", titles=one.titles[::-1][1::2][::-1], bodies="")
