@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
@@ -21,7 +22,7 @@ from bench.tasks import TASKS, find_task
 from bench.trials import trials
 from bench.tuning import LIMITS, Allowance, Place, Trial, best_first, load, open_bench, whole_of
 from bench.tuning import tune as tune_method
-from methods.base import Budget
+from methods.base import Budget, Method
 from methods.registry import TRIALS
 from simulator.spec import WORLDS
 
@@ -71,15 +72,24 @@ def tune(  # noqa: PLR0913 - one argument an option
 
 def _now_called(trial: Trial) -> str:
     """Return the name that a logged config has now, if it is another one; a default moves to the best of its trials."""
-    names = [name for name, config in _configs_now(trial.method).items() if config == trial.config]
+    names = [name for name, method in _trials_now(trial.method).items() if _is(method, trial.config)]
     return "" if trial.trial in names else " ".join(names) or "-"
 
 
 @lru_cache
-def _configs_now(method: str) -> dict[str, dict[str, JsonValue]]:
-    """Return the config of each trial that a method of the table or of a user has now."""
-    known = trials(method) if method in TRIALS or ":" in method else {}
-    return {name: config_of(one) for name, one in known.items()}
+def _trials_now(method: str) -> dict[str, Method]:
+    """Return the trials that a method of the table or of a user has now."""
+    return trials(method) if method in TRIALS or ":" in method else {}
+
+
+def _is(method: Method, logged: dict[str, JsonValue]) -> bool:
+    """Whether a config is the logged one; fields added since, which the log lacks, must be as nobody set them."""
+    added = {
+        one.name
+        for one in fields(method.config)
+        if one.name not in logged and getattr(method.config, one.name) == one.default
+    }
+    return {name: value for name, value in config_of(method).items() if name not in added} == logged
 
 
 def parity(  # noqa: PLR0913 - one argument an option

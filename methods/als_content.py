@@ -21,6 +21,7 @@ from sklearn.decomposition import TruncatedSVD
 from methods.als import ALSConfig, LearntALS
 from methods.base import Budget, Capabilities
 from methods.factors import ridge, unit
+from methods.fading import faded, fading
 from methods.interactions import FROM_USERS_AND_AUTHORS, Sparse, clicks, n_users_of
 from methods.neighbours import keep_top
 from methods.ranking import rank
@@ -48,10 +49,13 @@ class ALSContentConfig:
     l2: float = 1.0  # ridge
     n_neighbours: int = 20  # neighbours
     match_length: bool = True  # scale made factors to the mean length of the examples', lest no list has room for them
+    author_half_life_days: float = 0.0  # since the newest note; 0 lets nobody fade
 
 
 RIDGE = ALSContentConfig(maker="ridge")
 NEIGHBOURS = ALSContentConfig(maker="neighbours")
+FADING_RIDGE = replace(RIDGE, author_half_life_days=14.0)
+FADING_NEIGHBOURS = replace(NEIGHBOURS, author_half_life_days=14.0)
 
 
 def _trials(base: ALSContentConfig) -> dict[str, ALSContentConfig]:
@@ -110,10 +114,11 @@ class ALSContent:
         share_T1 = np.where(n_T1 < self.config.few_users, share_T1, 0).astype(np.float32)
         own_TF = self.folded_.model.item_factors
         self.items_TF_ = own_TF + share_T1 * (made_TF - own_TF)
+        self.remains_T_ = fading(seen, self.config.author_half_life_days, target=self.target_)
 
     def recommend(self, requests: Requests, *, k: int) -> Slates:
         """Rank by factors."""
-        return rank(self.folded_.scores(requests, self.items_TF_), requests, k=k)
+        return rank(faded(self.folded_.scores(requests, self.items_TF_), self.remains_T_), requests, k=k)
 
     def _make(self, seen: Observation) -> NDArray[np.float32]:
         """Return the factors (T, F) that text makes; zeros for targets that have clicks enough already."""

@@ -11,6 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from methods.base import Budget, Capabilities
+from methods.fading import faded, fading
 from methods.interactions import FROM_USERS_AND_AUTHORS, Sparse, binary, clicks, profiles
 from methods.ranking import rank
 from methods.text import PerCatalog, TextConfig, TextSpace
@@ -22,10 +23,12 @@ class ContentKNNConfig:
     """How texts become vectors."""
 
     text: TextConfig = field(default_factory=TextConfig)
+    author_half_life_days: float = 0.0  # since the newest note; 0 lets nobody fade
 
 
 # Authors by one note each: long texts hold more of any history's words, so twenty notes bury authors who have but one.
 NEWEST_NOTE = ContentKNNConfig(TextConfig(notes_per_author=1))
+FADING = ContentKNNConfig(TextConfig(notes_per_author=1), author_half_life_days=14.0)
 TRIALS = {
     "base": ContentKNNConfig(),
     "newest note": NEWEST_NOTE,
@@ -52,12 +55,13 @@ class ContentKNN:
         """Read the texts and take the histories of now."""
         self.vectors_TV_, self.vectors_VT_ = self.texts_.of(seen.catalog, lambda: self._read(seen))
         self.history_UT_ = binary(clicks(seen, target=self.target_))
+        self.remains_T_ = fading(seen, self.config.author_half_life_days, target=self.target_)
 
     def recommend(self, requests: Requests, *, k: int) -> Slates:
         """Rank by summed cosine: vectors have length one, so it is one product with the sum of the history."""
         profile_QV = profiles(requests, self.history_UT_) @ self.vectors_TV_
         scores_QT = (profile_QV @ self.vectors_VT_).toarray()
-        return rank(scores_QT.astype(np.float32, copy=False), requests, k=k)
+        return rank(faded(scores_QT.astype(np.float32, copy=False), self.remains_T_), requests, k=k)
 
     def _read(self, seen: Observation) -> tuple[Sparse, Sparse]:
         vectors_TV = self.space_.vectors(seen)

@@ -40,8 +40,11 @@ METHODS: dict[str, str] = {
     "sasrec-ce-wide": "methods.sasrec:SASRec",
     "content-knn": "methods.content_knn:ContentKNN",
     "content-knn-newest": "methods.content_knn:ContentKNN",
+    "content-knn-fading": "methods.content_knn:ContentKNN",
     "als-ridge": "methods.als_content:ALSContent",
     "als-knn": "methods.als_content:ALSContent",
+    "als-ridge-fading": "methods.als_content:ALSContent",
+    "als-knn-fading": "methods.als_content:ALSContent",
     "content-minilm": "methods.content_minilm:ContentMiniLM",
     "two-tower": "methods.two_tower:TwoTower",
     "default-id": "methods.default_id:DefaultID",
@@ -72,6 +75,9 @@ VARIANTS = (
     "sasrec-bce-wide",
     "sasrec-ce-wide",
     "content-knn-newest",
+    "content-knn-fading",
+    "als-ridge-fading",
+    "als-knn-fading",
 )
 
 # Minutes to fit where the others take seconds; a run has them only when they are named.
@@ -106,6 +112,9 @@ CONFIGS: dict[str, str] = {
     "content-knn-newest": "methods.content_knn:NEWEST_NOTE",
     "als-ridge": "methods.als_content:RIDGE",
     "als-knn": "methods.als_content:NEIGHBOURS",
+    "content-knn-fading": "methods.content_knn:FADING",
+    "als-ridge-fading": "methods.als_content:FADING_RIDGE",
+    "als-knn-fading": "methods.als_content:FADING_NEIGHBOURS",
     "u2a2a2i-encoder": "methods.chains.encoded:U2A2A2I",
     "i2a2a2u-encoder": "methods.chains.encoded:I2A2A2U",
 }

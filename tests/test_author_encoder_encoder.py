@@ -54,7 +54,7 @@ def test_padding_on_the_left_is_pooled_alike() -> None:
 
 
 def test_an_unknown_pooling_is_refused() -> None:
-    with pytest.raises(SchemaError, match="pooling: expected one of last, mean, special, got 'first'"):
+    with pytest.raises(SchemaError, match="pooling: expected one of last, mean, sif, special, got 'first'"):
         pooled(torch.zeros(1, 1, 1), torch.ones(1, 1), "first")  # type: ignore[arg-type]
 
 
@@ -105,3 +105,22 @@ def test_a_copy_is_apart_and_a_frozen_encoder_is_shared() -> None:
     assert np.array_equal(
         frozen.encode(small_table(), ROWS, n_threads=1), encoder.encode(small_table(), ROWS, n_threads=1)
     )
+
+
+def test_sif_weighs_a_token_by_how_rare_it_is_in_what_it_was_shown() -> None:
+    encoder, table = small_encoder(pooling="sif").eval(), small_table()
+    rows = np.arange(6)
+    unweighed = encoder.encode(table, rows, n_threads=1)
+    alike = small_encoder(pooling="mean").eval().encode(table, rows, n_threads=1)
+    np.testing.assert_allclose(unweighed, alike, atol=1e-6)
+    encoder.weigh(table)
+    share_V = np.bincount(table.ids_T, minlength=len(encoder.weight_V)) / len(table.ids_T)
+    np.testing.assert_allclose(encoder.weight_V.numpy(), 1e-3 / (1e-3 + share_V), rtol=1e-5)
+    got = encoder.encode(table, rows, n_threads=1)
+    assert np.abs(got - unweighed).max() > 1e-3
+    for row in rows.tolist():
+        ids_BL, mask_BL = table.padded(np.array([row]))
+        with torch.inference_mode():
+            states_LH = encoder.backbone(input_ids=ids_BL, attention_mask=mask_BL).last_hidden_state[0]
+            wanted = encoder.head((encoder.weight_V[ids_BL[0]][:, None] * states_LH).sum(0))
+        np.testing.assert_allclose(got[row], (wanted / wanted.norm()).numpy(), atol=1e-5)

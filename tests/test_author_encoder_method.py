@@ -16,12 +16,13 @@ from methods.author_encoder.embedded import EmbeddedConfig
 from methods.author_encoder.encoder import HeadConfig
 from methods.author_encoder.filters import FilterConfig
 from methods.author_encoder.learning import LearningConfig, learn
-from methods.author_encoder.method import AuthorEncoder, AuthorEncoderConfig, faded, kernel_sums
+from methods.author_encoder.method import AuthorEncoder, AuthorEncoderConfig, kernel_sums, recent, with_co_readers
 from methods.author_encoder.prompts import PromptConfig
 from methods.author_encoder.reading import Reader
 from methods.author_encoder.training import TrainingConfig
 from methods.author_encoder.views import two_views
 from methods.base import Budget
+from methods.item_cf import ItemCFConfig
 from methods.registry import create
 from simulator.schema import DAY_SECONDS, Observation
 from tests import checkerboard as board
@@ -62,7 +63,7 @@ def test_sums_over_a_history_are_those_of_two_loops(
 
 def test_of_several_clicks_on_an_author_the_newest_counts_and_fades() -> None:
     events = WORLD.events
-    got = faded(WORLD, 3.0).toarray()
+    got = recent(WORLD, 3.0).toarray()
     newest: dict[tuple[int, int], int] = {}
     for user, note, time, click in zip(events.user_E, events.note_E, events.time_E, events.click_E, strict=True):
         if click:
@@ -72,6 +73,16 @@ def test_of_several_clicks_on_an_author_the_newest_counts_and_fades() -> None:
     for pair, time in newest.items():
         wanted[pair] = 0.5 ** ((WORLD.now - time) / DAY_SECONDS / 3.0)
     np.testing.assert_allclose(got, wanted, rtol=1e-5)
+
+
+def test_an_author_speaks_for_itself_and_as_much_again_do_those_it_shares_readers_with() -> None:
+    clicked_UA = sp.csr_matrix(np.array([[1, 1, 0, 0], [1, 1, 1, 0], [0, 0, 1, 0]], np.float32))
+    plain = ItemCFConfig(n_neighbours=2, user_power=0.0, shrinkage=0.0)
+    got = with_co_readers(clicked_UA, plain).toarray()
+    np.testing.assert_allclose(got[0], [1, 2 / 3, 1 / 3, 0], rtol=1e-6)  # cosines 1 and 1/2
+    np.testing.assert_array_equal(got[3], [0, 0, 0, 1])  # nobody read it
+    alone = with_co_readers(clicked_UA, replace(plain, n_neighbours=0)).toarray()
+    np.testing.assert_array_equal(alone, np.eye(4))
 
 
 @pytest.mark.parametrize("config", [PromptConfig(), PromptConfig(n_bodies=2, max_tokens=512)])

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from methods.author_encoder.batching import BUDGET, batches
-from methods.author_encoder.pooling import Pooling, pooled, pooled_packed
+from methods.author_encoder.pooling import Pooling, pooled, pooled_packed, rarity
 from methods.author_encoder.tokens import TokenTable
 from methods.gradient import threads
 from simulator.schema.checks import SchemaError, check_range
@@ -39,6 +40,8 @@ class HeadConfig:
 class Encoder(nn.Module):
     """Backbone, pooling, projection and scale."""
 
+    weight_V: Tensor  # how rare each token is; only where pooling is "sif"
+
     def __init__(self, backbone: nn.Module, n_hidden: int, config: HeadConfig, *, luck: torch.Generator) -> None:
         super().__init__()
         if config.dimensions < 1:
@@ -49,16 +52,27 @@ class Encoder(nn.Module):
         self.head = nn.Linear(n_hidden, config.dimensions, bias=False, device="meta").to_empty(device="cpu")
         self.head.weight = nn.Parameter(weights_DH)
         self.log_scale = nn.Parameter(torch.tensor(config.log_scale))
+        if config.pooling == "sif":  # all alike until `weigh`
+            self.register_buffer("weight_V", torch.ones(cast(Any, backbone).config.vocab_size))
+
+    def weigh(self, tokens: TokenTable) -> None:
+        """Let "sif" pooling take how rare a token is from `tokens`; other poolings take nothing."""
+        if self.config.pooling == "sif":
+            self.weight_V.copy_(rarity(tokens.ids_T, len(self.weight_V)))
 
     def forward(self, ids_BL: Tensor, mask_BL: Tensor) -> tuple[Tensor, Tensor]:
         """Return unit vectors (B, D) in float32, and the scale of cosines, ()."""
         read = self.backbone(input_ids=ids_BL, attention_mask=mask_BL, use_cache=False)
-        return self._projected(pooled(read.last_hidden_state, mask_BL, self.config.pooling)), self.scale()
+        return self._projected(
+            pooled(read.last_hidden_state, self._weights(ids_BL, mask_BL), self.config.pooling)
+        ), self.scale()
 
     def packed(self, ids_1T: Tensor, positions_1T: Tensor, lengths_B: Tensor) -> tuple[Tensor, Tensor]:
         """Return the same of rows that lie end to end (`TokenTable.packed`)."""
         read = self.backbone(input_ids=ids_1T, position_ids=positions_1T, use_cache=False)
-        return self._projected(pooled_packed(read.last_hidden_state[0], lengths_B, self.config.pooling)), self.scale()
+        weight_T = self._weights(ids_1T, torch.ones_like(ids_1T))[0]
+        pooled_BH = pooled_packed(read.last_hidden_state[0], weight_T, lengths_B, self.config.pooling)
+        return self._projected(pooled_BH), self.scale()
 
     def scale(self) -> Tensor:
         """Return what cosines are multiplied with, at most 100. Ask for it inside `forward` only."""
@@ -84,6 +98,9 @@ class Encoder(nn.Module):
         finally:
             self.train(was_training)
         return vectors_MD
+
+    def _weights(self, ids_BL: Tensor, mask_BL: Tensor) -> Tensor:
+        return mask_BL * self.weight_V[ids_BL] if self.config.pooling == "sif" else mask_BL
 
     def _projected(self, pooled_BH: Tensor) -> Tensor:
         # The head has a dtype of its own, also where ZeRO-3 made it after a bfloat16 backbone.

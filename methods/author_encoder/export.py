@@ -15,11 +15,11 @@ from typing import Any, Protocol, cast
 from peft import PeftModel, set_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 from tokenizers.processors import Sequence, TemplateProcessing
-from torch import nn
+from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from methods.author_encoder.engines import Engine
-from methods.author_encoder.pooling import Pooling
+from methods.author_encoder.pooling import MEANS, Pooling
 from methods.author_encoder.tokens import EMBEDDING_TOKEN
 
 BACKBONE = "backbone."
@@ -49,7 +49,8 @@ def write(engine: Engine, encoder: Exportable, folder: Path) -> None:
     inner = {name.removeprefix(BACKBONE): part for name, part in weights.items() if name.startswith(BACKBONE)}
     if inner:
         encoder.backbone.save_pretrained(folder, state_dict=inner)
-    save_file({name: part for name, part in weights.items() if not name.startswith(BACKBONE)}, folder / HEAD)
+    outside = {name: part for name, part in weights.items() if not name.startswith(BACKBONE)}
+    save_file(outside | _own_buffers(cast(nn.Module, encoder)), folder / HEAD)
 
 
 def read(encoder: nn.Module, folder: Path) -> None:
@@ -57,7 +58,7 @@ def read(encoder: nn.Module, folder: Path) -> None:
 
     Raises ValueError where the folder holds other weights than the encoder has.
     """
-    own = dict(encoder.named_parameters())
+    own = dict(encoder.named_parameters()) | _own_buffers(encoder)
     for name, part in load_file(folder / HEAD).items():
         if name not in own or own[name].shape != part.shape:
             raise ValueError(f"{folder / HEAD}: expected weights of this encoder, got {name} {tuple(part.shape)}")
@@ -87,12 +88,26 @@ def write_sentence_transformer(
     n_out, n_in = encoder.head.weight.shape
     dense = Dense(n_in, n_out, bias=False, activation_function=nn.Identity())
     dense.linear.weight.data.copy_(encoder.head.weight.detach().float())
-    mode = "mean" if pooling == "mean" else "lasttoken"
-    parts = [reader, TheirPooling(n_in, pooling_mode=mode), dense, Normalize()]
+    mode = "mean" if pooling in MEANS else "lasttoken"
+    weighing = [_word_weights(encoder, tokenizer)] if pooling == "sif" else []
+    parts = [reader, *weighing, TheirPooling(n_in, pooling_mode=mode), dense, Normalize()]
     SentenceTransformer(modules=parts, device="cpu").save(str(folder), create_model_card=False)
     for path in sorted(inside.iterdir()):
         path.unlink()
     inside.rmdir()
+
+
+def _own_buffers(encoder: nn.Module) -> dict[str, Tensor]:
+    """Return what the encoder itself keeps besides weights: how rare each token is, where pooling asks for it."""
+    return dict(encoder.named_buffers(recurse=False))
+
+
+def _word_weights(encoder: Exportable, tokenizer: PreTrainedTokenizerBase) -> nn.Module:
+    from sentence_transformers.sentence_transformer.modules import WordWeights
+
+    weight_V = _own_buffers(cast(nn.Module, encoder))["weight_V"].tolist()
+    words = cast(list[str], tokenizer.convert_ids_to_tokens(list(range(len(weight_V)))))
+    return WordWeights([word or f"<{i}>" for i, word in enumerate(words)], dict(zip(words, weight_V, strict=True)))
 
 
 def _merged(encoder: Exportable) -> PreTrainedModel:

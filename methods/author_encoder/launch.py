@@ -33,6 +33,7 @@ from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedExc
 from methods.author_encoder import checkpoints, export
 from methods.author_encoder.contrast import ContrastConfig
 from methods.author_encoder.deepspeed_engine import DeepSpeedEngine, ZeroConfig
+from methods.author_encoder.encoder import Encoder
 from methods.author_encoder.engines import Engine, OptimizerConfig, PlainEngine, local_device
 from methods.author_encoder.prepared import read_prepared
 from methods.author_encoder.training import Reading, Run, TrainingConfig, Watch, train
@@ -145,11 +146,14 @@ def _train(job: Job, device: torch.device) -> None:
     out = Path(job.out)
     module, _, function = job.maker.partition(":")
     encoder = cast(Maker, getattr(import_module(module), function))(Path(job.prepared) / "backbone", job.seed)
+    material = read_prepared(Path(job.prepared))
+    if isinstance(encoder, Encoder):
+        encoder.weigh(material.tokens)
     engine = _engine(job, encoder, device)
     with ExitStack() as closing:
         watch = _watcher(out / "tensorboard", closing) if engine.rank == 0 else (lambda reading: None)
         run = Run(job.seed, watch, out / "checkpoints")
-        train(engine, read_prepared(Path(job.prepared)), job.training, run)
+        train(engine, material, job.training, run)
     export.write(engine, cast(export.Exportable, encoder), out / "adapter")
 
 

@@ -1,15 +1,18 @@
 """The author encoder: a language model that has learnt from text alone who shares readers, so that it knows newcomers.
 
 Trained by InfoNCE on pairs of authors who share readers, e^(s cos(a, b)) grows with how much likelier a reader of a
-is to read b than anybody is. A user is the authors it read, each fading with time:
+is to read b than anybody is. A user is the authors it read; those with many readers or read long ago say less:
 
-    score(u, b) = sum over a read by u of 2^(-days / half life) e^(s cos(a, b)) / mean over c of e^(s cos(a, c))
+    score(u, b) = f(b) sum over a read by u of 2^(-days / half life) / sqrt(readers of a) K(a, b)
+    K(a, b) = e^(s cos(a, b)) / mean over c of e^(s cos(a, c))
 
-A query author is its own only history. A note is worth what its author is, and fades with its age; a note asks for
-users by the same score, times the chance that they come (`methods.audience`).
+f(b) halves with each half life since b's newest note (`methods.fading`). A query author is its own history, and as
+much again the authors it shares most readers with (`methods.item_cf`). A note is worth what its author is,
+and fades with its age; a note asks for users by the same score, times the chance that they come (`methods.audience`).
 
 References: NoteLLM, Zhang et al. 2024, arXiv:2403.01744 (co-occurrence pairs); van den Oord et al. 2018,
-arXiv:1807.03748 (InfoNCE). Shapes: Q requests, U users, A authors, B block of authors, N notes, D dimensions.
+arXiv:1807.03748 (InfoNCE).
+Shapes: Q requests, U users, A authors, B block of authors, N notes, D dimensions.
 """
 
 from __future__ import annotations
@@ -20,12 +23,22 @@ from typing import ClassVar
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
+from sklearn.preprocessing import normalize
 
 from methods.audience import PresenceConfig, presence, present
 from methods.author_encoder.learning import LearningConfig, learn
 from methods.author_encoder.reading import Reader
 from methods.base import Budget, Capabilities
-from methods.interactions import FROM_NOTES, FROM_USERS_AND_AUTHORS, Sparse, targets_of_events
+from methods.fading import faded, fading
+from methods.interactions import (
+    FROM_NOTES,
+    FROM_USERS_AND_AUTHORS,
+    Sparse,
+    binary,
+    n_users_of,
+    targets_of_events,
+)
+from methods.item_cf import ItemCFConfig, cosine_rows
 from methods.ranking import rank
 from methods.text import PerCatalog
 from simulator.schema import DAY_SECONDS, Kind, Observation, Requests, Slates
@@ -39,6 +52,9 @@ class AuthorEncoderConfig:
 
     learning: LearningConfig = field(default_factory=LearningConfig)
     half_life_days: float = 14.0  # of what a user read
+    rarity: float = 0.5  # what a user read counts readers to the minus this
+    co_readers: ItemCFConfig = field(default_factory=lambda: ItemCFConfig(n_neighbours=50))  # of a query author
+    author_half_life_days: float = 14.0  # of an author's worth, since the newest note; 0 lets nobody fade
     note_half_life_days: float = 2.0  # of a note's worth
     presence: PresenceConfig = field(default_factory=PresenceConfig)
 
@@ -64,7 +80,11 @@ class AuthorEncoder:
     def index(self, seen: Observation) -> None:
         """Read the prompts that are new, and take who read whom until now."""
         self.vectors_AD_ = self.read_.of(seen.catalog, lambda: self.reader_.vectors(seen))
-        self.history_UA_ = faded(seen, self.config.half_life_days)
+        clicked_UA = recent(seen, self.config.half_life_days)
+        n_readers_A = np.maximum(n_users_of(clicked_UA), 1)
+        self.history_UA_ = clicked_UA @ sp.diags((n_readers_A**-self.config.rarity).astype(np.float32), format="csr")
+        self.speaks_AA_ = with_co_readers(binary(clicked_UA), self.config.co_readers)
+        self.remains_A_ = fading(seen, self.config.author_half_life_days, target="author")
         notes = seen.catalog.notes
         self.author_N_ = notes.author_N
         days_N = (seen.now - notes.born_time_N) / DAY_SECONDS
@@ -76,7 +96,7 @@ class AuthorEncoder:
         """Rank by the kernel over the authors of each side."""
         match self.target_:
             case "author":
-                return rank(self._authors(requests), requests, k=k)
+                return rank(faded(self._authors(requests), self.remains_A_), requests, k=k)
             case "note":
                 return rank(self._notes(self._authors(requests)), requests, k=k)
             case "user":
@@ -85,8 +105,7 @@ class AuthorEncoder:
     def _authors(self, requests: Requests) -> NDArray[np.float32]:
         if requests.query == "user":
             return kernel_sums(self.history_UA_[requests.ids_Q], self.vectors_AD_, self.reader_.learnt.scale)
-        own_QA = _own(requests.ids_Q, len(self.vectors_AD_))
-        return kernel_sums(own_QA, self.vectors_AD_, self.reader_.learnt.scale)
+        return kernel_sums(self.speaks_AA_[requests.ids_Q], self.vectors_AD_, self.reader_.learnt.scale)
 
     def _notes(self, score_QA: NDArray[np.float32]) -> NDArray[np.float32]:
         score_QN = np.where(self.author_N_ >= 0, score_QA[:, self.author_N_], np.float32(0))
@@ -102,7 +121,7 @@ class AuthorEncoder:
         return present(affinity_QU, self.presence_U_)
 
 
-def faded(seen: Observation, half_life_days: float) -> Sparse:
+def recent(seen: Observation, half_life_days: float) -> Sparse:
     """Return the weight of the newest click of each user on each author, (U, A): 1 now, 1/2 a half life ago."""
     author_E, events = targets_of_events(seen, target="author"), seen.events
     rows = np.flatnonzero(events.click_E & (author_E >= 0))
@@ -139,8 +158,9 @@ def kernel_sums(
     return total_QM
 
 
-def _own(ids_Q: NDArray[np.int32], n_authors: int) -> Sparse:
-    """Return each author as its own only history."""
-    shape = (len(ids_Q), n_authors)
-    own_QA: Sparse = sp.csr_matrix((np.ones(shape[0], np.float32), ids_Q, np.arange(shape[0] + 1)), shape=shape)
-    return own_QA
+def with_co_readers(clicked_UA: Sparse, config: ItemCFConfig) -> Sparse:
+    """Return who speaks for each author, (A, A): itself, and as much again its neighbours by the cosine of readers."""
+    n_authors = clicked_UA.shape[1]
+    near_AA = cosine_rows(clicked_UA, np.arange(n_authors), config)
+    both_AA: Sparse = (sp.eye(n_authors, dtype=np.float32, format="csr") + normalize(near_AA, "l1")).tocsr()
+    return both_AA

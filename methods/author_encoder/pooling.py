@@ -1,38 +1,59 @@
-"""How the hidden states of a text become one vector: its last real token's, or the mean over its real tokens.
+"""How the hidden states of a text become one vector: its last real token's, or a mean over its real tokens.
+
+"sif" weighs each token by its smooth inverse frequency, a / (a + p): words that stand in every prompt count little,
+so that two texts are not alike for having the same frame.
 
 A closing token of its own ([EMB]) is the last real token too, so it needs no pooling of its own. Places are found by
 mask, never by -1: with padding on the right, hidden[:, -1] is a pad's state, and nothing says so.
-Shapes: B rows, L longest, H hidden units, T tokens of rows end to end.
+Shapes: B rows, L longest, H hidden units, T tokens of rows end to end, V vocabulary.
+
+Reference: Arora et al. 2017, "A simple but tough-to-beat baseline for sentence embeddings", ICLR (SIF).
 """
 
 from __future__ import annotations
 
 from typing import Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from simulator.schema.checks import SchemaError
 
-Pooling = Literal["last", "mean", "special"]
-POOLINGS: tuple[Pooling, ...] = ("last", "mean", "special")
+Pooling = Literal["last", "mean", "sif", "special"]
+POOLINGS: tuple[Pooling, ...] = ("last", "mean", "sif", "special")
+MEANS: tuple[Pooling, ...] = ("mean", "sif")
+COMMON = 1e-3  # share of all tokens at which a token counts half; the paper's
+SMALLEST = 1e-9
 
 
-def pooled(hidden_BLH: Tensor, mask_BL: Tensor, pooling: Pooling) -> Tensor:
-    """Return one vector a row, (B, H), wherever the padding lies; raises SchemaError for an unknown pooling."""
-    if _checked(pooling) == "mean":
-        weights_BL1 = mask_BL.unsqueeze(-1).to(hidden_BLH.dtype)
-        return (hidden_BLH * weights_BL1).sum(1) / weights_BL1.sum(1).clamp(min=1)
-    places_L = torch.arange(mask_BL.shape[1], device=mask_BL.device)
-    last_B = (places_L * (mask_BL > 0)).argmax(1)
+def pooled(hidden_BLH: Tensor, weight_BL: Tensor, pooling: Pooling) -> Tensor:
+    """Return one vector a row, (B, H), wherever the padding lies; raises SchemaError for an unknown pooling.
+
+    Weights are 0 on pads, and for all but "sif" 1 elsewhere.
+    """
+    if _checked(pooling) in MEANS:
+        weight_BL1 = weight_BL.unsqueeze(-1).to(hidden_BLH.dtype)
+        return (hidden_BLH * weight_BL1).sum(1) / weight_BL1.sum(1).clamp(min=SMALLEST)
+    places_L = torch.arange(weight_BL.shape[1], device=weight_BL.device)
+    last_B = (places_L * (weight_BL > 0)).argmax(1)
     return hidden_BLH[torch.arange(len(last_B), device=last_B.device), last_B]
 
 
-def pooled_packed(hidden_TH: Tensor, lengths_B: Tensor, pooling: Pooling) -> Tensor:
+def pooled_packed(hidden_TH: Tensor, weight_T: Tensor, lengths_B: Tensor, pooling: Pooling) -> Tensor:
     """Return one vector a row, (B, H), of rows that lie end to end."""
-    if _checked(pooling) == "mean":
-        return torch.stack([rows_LH.mean(0) for rows_LH in torch.split(hidden_TH, lengths_B.tolist())])
+    if _checked(pooling) in MEANS:
+        weight_T1 = weight_T.unsqueeze(-1).to(hidden_TH.dtype)
+        rows = zip(*(torch.split(part, lengths_B.tolist()) for part in (hidden_TH * weight_T1, weight_T1)), strict=True)
+        return torch.stack([sum_LH.sum(0) / weight_L1.sum().clamp(min=SMALLEST) for sum_LH, weight_L1 in rows])
     return hidden_TH[lengths_B.cumsum(0) - 1]
+
+
+def rarity(ids_T: NDArray[np.uint32], n_tokens: int) -> Tensor:
+    """Return the smooth inverse frequency of each token of a vocabulary, float32 (V,), by how often texts have it."""
+    n_V = np.bincount(ids_T, minlength=n_tokens)
+    return torch.from_numpy((COMMON / (COMMON + n_V / max(1, len(ids_T)))).astype(np.float32))
 
 
 def _checked(pooling: Pooling) -> Pooling:

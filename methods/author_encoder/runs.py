@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from methods.author_encoder.backbones import BackboneConfig
 from methods.author_encoder.contrast import ContrastConfig
-from methods.author_encoder.embedded import EmbeddedConfig
 from methods.author_encoder.filters import FilterConfig
 from methods.author_encoder.learning import Positives
 from methods.author_encoder.method import AuthorEncoder, AuthorEncoderConfig
+from methods.author_encoder.pooling import Pooling
 
 BASE = AuthorEncoderConfig()
 _LEARNING = BASE.learning
@@ -28,6 +29,19 @@ def _taught(positives: Positives) -> AuthorEncoderConfig:
 
 def _from(backbone: BackboneConfig) -> AuthorEncoderConfig:
     return replace(BASE, learning=replace(_LEARNING, backbone=backbone))
+
+
+def _made(**changes: Any) -> AuthorEncoderConfig:
+    """Change how the backbone is made."""
+    return _from(replace(_BACKBONE, embedded=replace(_BACKBONE.embedded, **changes)))
+
+
+def _pooled(pooling: Pooling) -> AuthorEncoderConfig:
+    return _from(replace(_BACKBONE, head=replace(_BACKBONE.head, pooling=pooling)))
+
+
+def _trained(**changes: Any) -> AuthorEncoderConfig:
+    return replace(BASE, learning=replace(_LEARNING, training=replace(_LEARNING.training, **changes)))
 
 
 def _filtered(filters: FilterConfig) -> AuthorEncoderConfig:
@@ -46,23 +60,29 @@ def _of_pairs(most: int) -> AuthorEncoderConfig:
 def _in_batches(pairs: int) -> AuthorEncoderConfig:
     """Change the batch, at the same number of pairs seen."""
     training = _LEARNING.training
-    steps = max(1, training.steps * training.batch // pairs)
-    return replace(BASE, learning=replace(_LEARNING, training=replace(training, batch=pairs, steps=steps)))
+    return _trained(batch=pairs, steps=max(1, training.steps * training.batch // pairs))
 
 
 CONFIGS = {
     "base": BASE,
     "zero_shot": _taught("none"),
     "two_views": _taught("two-views"),
-    "llama": _from(BackboneConfig(embedded=EmbeddedConfig(architecture="llama"), trained=_BACKBONE.trained)),
+    "llama": _made(architecture="llama"),
+    "random_start": _made(start="random"),
+    "unpretrained": _made(tokens=0),
+    "last_token": _pooled("last"),
+    "mean": _pooled("mean"),
     "smollm2": _from(BackboneConfig(name="smollm2-135m", trained="lora")),
     "lora": _from(replace(_BACKBONE, trained="lora")),
     "full": _from(replace(_BACKBONE, trained="full")),
     "every_pair": _filtered(replace(_FILTERS, chain=())),
-    "long": replace(BASE, learning=replace(_LEARNING, training=replace(_LEARNING.training, steps=200, batch=256))),
-    "drawn_pairs": replace(
-        BASE, learning=replace(_LEARNING, training=replace(_LEARNING.training, contrast=ContrastConfig()))
-    ),
+    "long": _trained(steps=200, batch=256),
+    "drawn_pairs": _trained(contrast=ContrastConfig()),
+    "every_token": _trained(token_drop=0.0),
+    "titles": replace(BASE, learning=replace(_LEARNING, prompt=replace(_LEARNING.prompt, n_bodies=0))),
+    "never_fading": replace(BASE, author_half_life_days=0.0),
+    "no_co_readers": replace(BASE, co_readers=replace(BASE.co_readers, n_neighbours=0)),
+    "popular_alike": replace(BASE, rarity=0.0),
     "strict": _filtered(STRICT),
     **{f"strict_without_{name.replace('-', '_')}": _without(name) for name in STRICT.chain},
     "pairs_1000": _of_pairs(1_000),

@@ -84,12 +84,13 @@ class Lesson:
     known: Known
     contrast: ContrastConfig
     chunk_tokens: int  # padded tokens of a chunk; 0 encodes the whole batch at once
+    token_drop: float = 0.0  # chance of each token but a prompt's first and last to be left out
 
 
 def learn(engine: Engine, lesson: Lesson, own: Slice, *, key: Sequence[int], weight: float) -> Tensor:
     """Add `weight` times the gradient of this rank's loss, return the loss, (). Within `engine.one_reduction()`.
 
-    `key` is what dropout follows from, besides rank and chunk.
+    `key` is what dropout and dropped tokens follow from, besides rank and chunk.
     """
     asked = Asked.of(lesson.material, own)
     key = (*key, engine.rank)
@@ -126,6 +127,7 @@ def _in_chunks(engine: Engine, lesson: Lesson, asked: Asked, *, key: Sequence[in
 def _encode(
     engine: Engine, lesson: Lesson, authors_M: NDArray[np.int64], *, key: Sequence[int]
 ) -> tuple[Tensor, Tensor]:
-    ids_ML, mask_ML = lesson.material.tokens.padded(authors_M)
+    luck = np.random.Generator(np.random.PCG64(np.random.SeedSequence(key)))
+    ids_ML, mask_ML = lesson.material.tokens.thinned(authors_M, lesson.token_drop, luck=luck)
     with keyed(engine.device, *key):
         return engine.encode(ids_ML.to(engine.device), mask_ML.to(engine.device))

@@ -102,12 +102,20 @@ class TokenTable:
         Raises SchemaError for no rows and for a row that is not there.
         """
         self._check(rows_B)
+        return self._filled(self._flat(rows_B), self.lengths_R[rows_B])
+
+    def thinned(self, rows_B: NDArray[np.integer], share: float, *, luck: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """Return the same with each id left out with chance `share`, except a row's first and last.
+
+        Word dropout: Iyyer et al. 2015, doi:10.3115/v1/P15-1162.
+        """
+        self._check(rows_B)
         lengths_B = self.lengths_R[rows_B]
-        place_L = np.arange(int(lengths_B.max()))
-        mask_BL = place_L < lengths_B[:, None]
-        ids_BL = np.full(mask_BL.shape, self.pad, np.int64)
-        ids_BL[mask_BL] = self._flat(rows_B)
-        return torch.from_numpy(ids_BL), torch.from_numpy(mask_BL.astype(np.int64))
+        ends_B = np.cumsum(lengths_B)
+        keep_T = luck.random(int(ends_B[-1])) >= share
+        keep_T[ends_B - lengths_B] = keep_T[ends_B - 1] = True
+        kept_B = np.add.reduceat(keep_T, ends_B - lengths_B, dtype=np.int64)
+        return self._filled(self._flat(rows_B)[keep_T], kept_B)
 
     def packed(self, rows_B: NDArray[np.integer]) -> tuple[Tensor, Tensor, Tensor]:
         """Return ids (1, T) of the rows end to end, positions (1, T) that restart with each, and lengths (B,).
@@ -119,6 +127,12 @@ class TokenTable:
         positions_T = np.concatenate([np.arange(length) for length in lengths_B])
         ids_T = self._flat(rows_B).astype(np.int64)
         return torch.from_numpy(ids_T)[None], torch.from_numpy(positions_T)[None], torch.from_numpy(lengths_B)
+
+    def _filled(self, ids_T: NDArray[np.uint32], lengths_B: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        mask_BL = np.arange(int(lengths_B.max())) < lengths_B[:, None]
+        ids_BL = np.full(mask_BL.shape, self.pad, np.int64)
+        ids_BL[mask_BL] = ids_T
+        return torch.from_numpy(ids_BL), torch.from_numpy(mask_BL.astype(np.int64))
 
     def _flat(self, rows_B: NDArray[np.integer]) -> NDArray[np.uint32]:
         return np.concatenate([self.row(int(row)) for row in rows_B])

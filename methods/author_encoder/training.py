@@ -33,6 +33,7 @@ class TrainingConfig:
     batch: int = 256  # pairs over all ranks; each contrasts with all others of its batch
     accumulate: int = 1  # batches whose gradients one step averages
     chunk_tokens: int = 0  # padded tokens encoded at once; 0 encodes a rank's whole batch
+    token_drop: float = 0.0  # share of each prompt's tokens that a step leaves out, others each time
     warm_up: float = 0.05  # share of the steps
     floor: float = 0.0  # of the learning rate, as a share of its peak
     save_every: int = 200  # steps
@@ -43,7 +44,7 @@ class TrainingConfig:
         for name, least in (("steps", 1), ("batch", 1), ("accumulate", 1), ("chunk_tokens", 0), ("save_every", 1)):
             if getattr(self, name) < least:
                 raise ValueError(f"TrainingConfig.{name}: expected at least {least}, got {getattr(self, name)}")
-        for name in ("warm_up", "floor"):
+        for name in ("token_drop", "warm_up", "floor"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"TrainingConfig.{name}: expected 0 to 1, got {getattr(self, name)}")
 
@@ -104,7 +105,7 @@ def train(engine: Engine, material: Material, config: TrainingConfig, run: Run) 
     """
     sampler = Sampler(len(material.pairs.first_P), config.batch, run.seed, engine.n_ranks, engine.rank)
     known = Known.of(material.pairs, engine.device)
-    lesson = Lesson(material, known, config.contrast, config.chunk_tokens)
+    lesson = Lesson(material, known, config.contrast, config.chunk_tokens, config.token_drop)
     stamp = Stamp(0, engine.n_ranks, engine.name, run.seed, _described(config), checkpoints.digest(material.pairs))
     first = checkpoints.resume(engine, run.folder, stamp) if run.folder is not None else 0
     losses, began = [], time.perf_counter()
@@ -132,7 +133,7 @@ def _gradient(
             own = sampler.at(key[1] * config.accumulate + part)
             losses.append(learn(engine, lesson, own, key=(*key, part), weight=1 / config.accumulate))
             asked = Asked.of(lesson.material, own)
-            n_tokens += int(lesson.material.tokens.lengths_R[asked.authors_M].sum())
+            n_tokens += round((1 - config.token_drop) * int(lesson.material.tokens.lengths_R[asked.authors_M].sum()))
     loss = mean_over_ranks(torch.stack(losses).mean())
     if not torch.isfinite(loss):
         raise ValueError(f"loss at step {key[1]}: expected a finite number, got {float(loss)}")
