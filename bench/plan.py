@@ -92,9 +92,13 @@ def make_cell(task: Task, method: str, seed: int, dataset: str) -> Cell:
 
 
 def _plain(value: object) -> JsonValue:
-    """Return a config value as JSON can hold it: infinity becomes a word."""
+    """Return a config value as JSON can hold it: infinity becomes a word, however deep it lies."""
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
     plain: JsonValue = json.loads(json.dumps(value))
     return plain
 

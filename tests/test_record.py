@@ -128,3 +128,12 @@ def test_what_is_no_number_is_no_measurement() -> None:
     names = [name for name in Measured.model_fields if name != "peak_bytes"]
     with pytest.raises(ValidationError, match="fit_seconds"):
         Measured(**(dict.fromkeys(names, 1.0) | {"fit_seconds": float("nan")}), peak_bytes=1)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_config_of_every_method_of_the_table_can_be_recorded(name: str) -> None:
+    json.dumps(config_of(create(name)), allow_nan=False)
+
+
+def test_infinity_is_a_word_however_deep_it_lies() -> None:
+    assert config_of(create("author-encoder"))["learning"]["pairs"]["tau_days"] == "inf"  # type: ignore[index,call-overload]

@@ -87,7 +87,7 @@ def embedded(texts: Sequence[str], config: EmbeddedConfig, *, cache: Path, seed:
             learned = pretrain(model, windows_WC, config, luck=luck)
         tokenizer.save_pretrained(folder)
         with quiet():
-            model.save_pretrained(folder)
+            cast(PreTrainedModel, model.base_model).save_pretrained(folder)  # nothing says next tokens from here on
         (folder / REPORT).write_text(json.dumps(asdict(learned), indent=1))
 
     return stored(cache / f"embedded-{config.architecture}-{name}", make)
