@@ -115,6 +115,7 @@ def test_the_export_pools_as_the_encoder_does(pooling: Pooling, tmp_path: Path) 
     if pooling == "special":
         cast(Any, module.backbone).resize_token_embeddings(len(words), mean_resizing=False)
     table = TokenTable.of(texts, words, max_tokens=12)
+    module.weigh(table)
     ours_MD = module.encode(table, np.arange(len(texts)), n_threads=1)
     write_sentence_transformer(module, words, tmp_path / "out", max_tokens=12, pooling=pooling)
     theirs_MD = SentenceTransformer(str(tmp_path / "out"), device="cpu").encode(texts)

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 import torch
 
+from methods.author_encoder import export
 from methods.author_encoder.backbones import BackboneConfig
 from methods.author_encoder.embedded import EmbeddedConfig
 from methods.author_encoder.engines import OptimizerConfig, PlainEngine
 from methods.author_encoder.filters import FilterConfig
 from methods.author_encoder.learning import LearningConfig, lesson
 from methods.author_encoder.prepared import read_prepared
-from methods.author_encoder.preparing import config_of, prepare, whole, with_adapters
+from methods.author_encoder.preparing import config_of, like_the_method, prepare, whole, with_adapters
 from methods.author_encoder.training import Run, TrainingConfig, train
 from tests import checkerboard as board
 
@@ -55,6 +56,19 @@ def test_its_backbone_makes_the_same_encoder_each_time_and_trains(folder: Path) 
     engine = PlainEngine(one, OptimizerConfig(learning_rate=1e-2), torch.device("cpu"))
     report = train(engine, read_prepared(folder), TrainingConfig(steps=20, batch=8), Run(1))
     assert report.loss_S[-5:].mean() < report.loss_S[:5].mean()
+
+
+def test_rare_tokens_count_more_for_the_encoder_that_is_made_like_the_methods(folder: Path, tmp_path: Path) -> None:
+    tokens, rows = read_prepared(folder).tokens, np.arange(5)
+    one, two = like_the_method(folder / "backbone", 1), like_the_method(folder / "backbone", 1)
+    assert all(weights.requires_grad for weights in one.parameters())
+    unweighed = one.encode(tokens, rows, n_threads=1)
+    one.weigh(tokens)
+    weighed = one.encode(tokens, rows, n_threads=1)
+    assert np.abs(weighed - unweighed).max() > 1e-3
+    export.write(PlainEngine(one, OptimizerConfig(), torch.device("cpu")), one, tmp_path)
+    export.read(two, tmp_path)
+    np.testing.assert_array_equal(two.encode(tokens, rows, n_threads=1), weighed)
 
 
 def test_a_folder_that_is_there_is_left_alone(folder: Path) -> None:

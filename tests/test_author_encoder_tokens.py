@@ -200,3 +200,19 @@ def test_packs_hold_every_row_in_order_within_the_budget(lengths: np.ndarray, bu
 def test_a_budget_of_nothing_is_refused() -> None:
     with pytest.raises(SchemaError, match="budget: expected at least one token, got 0"):
         batches(np.array([1]), budget=0)
+
+
+def test_thinning_leaves_out_about_so_many_and_never_the_first_or_last() -> None:
+    table, rows = small_table(), np.arange(60)
+    whole_BL, mask_BL = table.padded(rows)
+    none_BL, all_BL = (table.thinned(rows, share, luck=np.random.default_rng(1))[0] for share in (0.0, 1.0))
+    assert none_BL.tolist() == whole_BL.tolist()
+    assert all_BL.shape[1] == 2
+    ids_BL, kept_BL = table.thinned(rows, 0.5, luck=np.random.default_rng(1))
+    inner, kept = int(mask_BL.sum()) - 2 * len(rows), int(kept_BL.sum()) - 2 * len(rows)
+    assert 0.4 < kept / inner < 0.6
+    for row in range(len(rows)):
+        left, was = ids_BL[row][kept_BL[row] > 0].tolist(), table.row(row).tolist()
+        assert (left[0], left[-1]) == (was[0], was[-1])
+        rest = iter(was)
+        assert all(token in rest for token in left)  # in their order

@@ -25,6 +25,7 @@ def train_author_encoder(  # noqa: PLR0913 - one argument an option
     batch: Annotated[int, typer.Option(min=1, help="Pairs over all ranks.")] = 256,
     accumulate: Annotated[int, typer.Option(min=1, help="Batches whose gradients one step averages.")] = 1,
     chunk_tokens: Annotated[int, typer.Option(min=0, help="Padded tokens encoded at once; 0: the whole batch.")] = 0,
+    token_drop: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of tokens a step leaves out.")] = 0.0,
     checkpointing: Annotated[bool, typer.Option(help="Recompute activations in the backward pass.")] = False,
     learning_rate: Annotated[float, typer.Option(min=0.0)] = 1e-4,
     one_sided: Annotated[bool, typer.Option(help="Contrast in one direction only.")] = False,
@@ -44,7 +45,7 @@ def train_author_encoder(  # noqa: PLR0913 - one argument an option
         "contrast": {**contrast, "prefixes": numbers_of("prefixes", prefixes)},
         "optimizer": {"learning_rate": learning_rate, "precision": precision, "checkpointing": checkpointing},
         **{"steps": steps, "batch": batch, "accumulate": accumulate},
-        **{"chunk_tokens": chunk_tokens, "save_every": save_every},
+        **{"chunk_tokens": chunk_tokens, "save_every": save_every, "token_drop": token_drop},
     }
     places = {"prepared": str(dataset), "out": str(out), "maker": encoder, "seed": seed, "engine": engine}
     made = launch.job_of({**places, "zero": {"stage": stage}, "training": settings})

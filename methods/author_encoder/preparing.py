@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 from transformers import AutoTokenizer
 
-from methods.author_encoder.backbones import BackboneConfig, Name, Trained, folder_of, load
+from methods.author_encoder.backbones import BackboneConfig, Name, folder_of, load
 from methods.author_encoder.encoder import Encoder
 from methods.author_encoder.filters import Step
 from methods.author_encoder.learning import LearningConfig, kept, lesson
@@ -49,14 +50,19 @@ def config_of(backbone: str, max_tokens: int) -> LearningConfig:
 
 def with_adapters(backbone: Path, seed: int) -> Encoder:
     """Make the encoder of a prepared folder's backbone, of which adapters, projection and scale are trained."""
-    return _made(backbone, seed, "lora")
+    return _read(BackboneConfig(trained="lora"), backbone, seed)
 
 
 def whole(backbone: Path, seed: int) -> Encoder:
     """Make the encoder of a prepared folder's backbone, of which every weight is trained."""
-    return _made(backbone, seed, "full")
+    return _read(BackboneConfig(trained="full"), backbone, seed)
 
 
-def _made(backbone: Path, seed: int, trained: Trained) -> Encoder:
-    config = BackboneConfig(name="folder", folder=str(backbone), trained=trained)
-    return load(config, texts=(), cache=backbone.parent, seed=seed)[0]
+def like_the_method(backbone: Path, seed: int) -> Encoder:
+    """Make the encoder as the method does: every weight is trained, rare tokens count more."""
+    return _read(LearningConfig().backbone, backbone, seed)
+
+
+def _read(config: BackboneConfig, backbone: Path, seed: int) -> Encoder:
+    found = replace(config, name="folder", folder=str(backbone))
+    return load(found, texts=(), cache=backbone.parent, seed=seed)[0]
