@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from rich.console import Group
 from rich.table import Table
+from rich.text import Text
 
 from bench.plan import Plan
 from bench.processes import Limits
@@ -163,20 +165,22 @@ def run_targets(
     return records
 
 
-def render(rows: Sequence[Row]) -> Table:
-    """Return the table: print, ours with its interval, and what to make of it."""
+def render(rows: Sequence[Row]) -> Group:
+    """Return the table, print, ours with its interval and what to make of it, over the sources, which it numbers."""
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="underline")
     for name in ("task", "method", "metric"):
         table.add_column(name, no_wrap=True)
     for name in ("print", "ours", "95 %", "differs", "within"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
-    table.add_column("source; why better", overflow="fold", min_width=24)
+    table.add_column("note", justify="right", no_wrap=True)
+    notes: dict[str, int] = {}
     for row in rows:
         target, why = row.target, row.target.why_better if row.verdict == "better" else ""
+        note = notes.setdefault(f"{target.source}; {why}" if why else target.source, len(notes) + 1)
         name = target.task.partition("/")[0]
-        table.add_row(name, target.method, target.metric, f"{target.value:.4f}", *_ours(row), _said(row, why))
-    return table
+        table.add_row(name, target.method, target.metric, f"{target.value:.4f}", *_ours(row), str(note))
+    return Group(table, Text(), *(Text(f"{number:3} {said}") for said, number in notes.items()))
 
 
 def _ours(row: Row) -> tuple[str, str, str, str, str]:
@@ -185,10 +189,6 @@ def _ours(row: Row) -> tuple[str, str, str, str, str]:
         return "-", "-", "-", within, row.verdict
     half = "-" if row.low is None or row.high is None else f"±{(row.high - row.low) / 2:.4f}"
     return f"{row.ours:.4f}", half, f"{row.relative:+.1%}", within, row.verdict
-
-
-def _said(row: Row, why: str) -> str:
-    return f"{row.target.source}; {why}" if why else row.target.source
 
 
 def cached(folder: Path) -> list[ResultRecord]:
