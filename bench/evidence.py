@@ -72,7 +72,7 @@ def tune(  # noqa: PLR0913 - one argument an option
 
 def _now_called(trial: Trial) -> str:
     """Return the name that a logged config has now, if it is another one; a default moves to the best of its trials."""
-    names = [name for name, method in _trials_now(trial.method).items() if _is(method, trial.config)]
+    names = [name for name, method in _trials_now(trial.method).items() if is_logged(method, trial.config)]
     return "" if trial.trial in names else " ".join(names) or "-"
 
 
@@ -82,7 +82,7 @@ def _trials_now(method: str) -> dict[str, Method]:
     return trials(method) if method in TRIALS or ":" in method else {}
 
 
-def _is(method: Method, logged: dict[str, JsonValue]) -> bool:
+def is_logged(method: Method, logged: dict[str, JsonValue]) -> bool:
     """Whether a config is the logged one; fields added since, which the log lacks, must be as nobody set them."""
     added = {
         one.name

@@ -54,7 +54,7 @@ class ALSContentConfig:
 
 RIDGE = ALSContentConfig(maker="ridge")
 NEIGHBOURS = ALSContentConfig(maker="neighbours")
-FADING_RIDGE = replace(RIDGE, author_half_life_days=14.0)
+FADING_RIDGE = replace(RIDGE, author_half_life_days=14.0)  # chosen on world small, seed 5
 FADING_NEIGHBOURS = replace(NEIGHBOURS, author_half_life_days=14.0)
 
 

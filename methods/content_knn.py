@@ -5,7 +5,7 @@ Reaches targets that nobody has clicked, and authors ask by their own text. Q re
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import numpy as np
@@ -28,7 +28,7 @@ class ContentKNNConfig:
 
 # Authors by one note each: long texts hold more of any history's words, so twenty notes bury authors who have but one.
 NEWEST_NOTE = ContentKNNConfig(TextConfig(notes_per_author=1))
-FADING = ContentKNNConfig(TextConfig(notes_per_author=1), author_half_life_days=14.0)
+FADING = replace(NEWEST_NOTE, author_half_life_days=14.0)  # chosen on world small, seed 5
 TRIALS = {
     "base": ContentKNNConfig(),
     "newest note": NEWEST_NOTE,

@@ -15,8 +15,11 @@ from simulator.schema import DAY_SECONDS, Kind, Observation
 def fading(seen: Observation, half_life_days: float, *, target: Kind) -> NDArray[np.float32] | None:
     """Return what remains of each author's score, float32 (T,): 1 for one with a note of now, 0 for one without notes.
 
-    None where the half life is 0, which lets nobody fade, and for targets that are not authors.
+    None where the half life is 0, which lets nobody fade, and for targets that are not authors. Raises ValueError for
+    a half life below 0.
     """
+    if half_life_days < 0:
+        raise ValueError(f"author_half_life_days: expected at least 0, got {half_life_days}")
     if target != "author" or half_life_days == 0:
         return None
     notes = seen.catalog.notes

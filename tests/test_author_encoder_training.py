@@ -116,15 +116,35 @@ def test_training_lowers_the_loss() -> None:
     assert report.n_pairs == 30 * 32
 
 
-def test_a_run_that_was_stopped_ends_bit_for_bit_as_one_left_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("token_drop", [0.0, 0.5])
+def test_a_run_that_was_stopped_ends_bit_for_bit_as_one_left_alone(token_drop: float, tmp_path: Path) -> None:
+    config = replace(SHORT, token_drop=token_drop)
     alone = engine()
-    train(alone, material(), SHORT, Run(1))
+    train(alone, material(), config, Run(1))
     with pytest.raises(StopError):
-        train(engine(), material(), SHORT, Run(1, stop_at(5), tmp_path))
+        train(engine(), material(), config, Run(1, stop_at(5), tmp_path))
     again = engine()
-    report = train(again, material(), SHORT, Run(1, folder=tmp_path))
+    report = train(again, material(), config, Run(1, folder=tmp_path))
     assert report.first_step == 4
     assert same(alone.weights(), again.weights())
+
+
+class Recording(PlainEngine):
+    """An engine that remembers what it was given to encode."""
+
+    def encode(self, ids_BL: Tensor, mask_BL: Tensor) -> tuple[Tensor, Tensor]:
+        self.__dict__.setdefault("given", []).append((ids_BL * mask_BL).tolist())
+        return super().encode(ids_BL, mask_BL)
+
+
+def test_a_chunk_is_read_twice_with_the_same_tokens_left_out_and_others_at_the_next_step() -> None:
+    recording = Recording(encoder(dropout=0.0), FAST, CPU)
+    train(recording, material(), replace(SHORT, steps=2, token_drop=0.5), Run(1))
+    given = recording.__dict__["given"]
+    first, second = given[: given.index(given[0], 1)], given[given.index(given[0], 1) :]
+    assert len(first) > 1
+    assert second[: len(first)] == first
+    assert given[2 * len(first)] not in first
 
 
 def test_a_kill_while_saving_leaves_the_checkpoint_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -103,6 +103,16 @@ def test_the_command_prints_kept_numbers_beside_print(tmp_path: Path) -> None:
     ]
 
 
+def test_no_line_is_cut_and_each_note_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    said = CliRunner().invoke(app, ["parity", "--cached", "--kept", str(HERE)]).output.splitlines()
+    at = said.index("")
+    numbers = {int(line.split()[-1]) for line in said[1:at]}
+    notes = [line for line in said[at + 1 :] if line[:3].strip().isdigit()]
+    assert [int(line[:3]) for line in notes] == sorted(numbers)
+    assert all(target.source.split()[0] in "\n".join(notes) for target in TARGETS)
+
+
 def test_kept_records_say_how_they_were_made() -> None:
     kept = cached(HERE)
     assert kept

@@ -11,7 +11,9 @@ from typer.testing import CliRunner
 
 from bench import tuning
 from bench.cli import app
+from bench.evidence import is_logged
 from bench.measure import recommend_all
+from bench.plan import config_of
 from bench.processes import Limits
 from bench.record import append
 from bench.sandbox import version
@@ -294,3 +296,11 @@ def test_logged_trials_are_printed_best_first_and_ties_of_cold_recall_by_recall(
     words = ["tune", "als", "--task", "citeulike/cold", "--log", str(log), "--cached"]
     printed = CliRunner().invoke(app, words, catch_exceptions=False).output
     assert [line.split("│")[2].strip() for line in printed.splitlines() if "│ als" in line] == ["c", "b", "a", "d"]
+
+
+def test_a_logged_config_without_fields_that_came_later_is_known_where_nobody_sets_them() -> None:
+    found, named = registry.create("als-ridge"), registry.create("als-ridge-fading")
+    logged = {name: value for name, value in config_of(found).items() if name != "author_half_life_days"}
+    assert is_logged(found, logged)
+    assert not is_logged(named, logged)
+    assert not is_logged(found, {**logged, "l2": 17.0})

@@ -15,9 +15,9 @@ def prepare_author_encoder(
     dataset: Annotated[Path, typer.Option(help="A dataset with texts: coldrecall simulate --texts, or an import.")],
     out: Annotated[Path, typer.Option(help="Folder to write; it must not exist yet.")],
     backbone: Annotated[
-        str, typer.Option(help="embedded: made here in minutes; smollm2-135m; or a folder of a transformers model.")
+        str, typer.Option(help="embedded: made here in a minute; smollm2-135m; or a folder of a transformers model.")
     ] = "embedded",
-    max_tokens: Annotated[int, typer.Option(min=16, help="Of a prompt.")] = 96,
+    max_tokens: Annotated[int, typer.Option(min=16, help="Of a prompt.")] = 192,
     seed: Annotated[int, typer.Option(min=0)] = 1,
 ) -> None:
     """Mine pairs of authors, write and tokenize prompts, and lay the backbone beside them."""

@@ -35,7 +35,7 @@ class Exportable(Protocol):
 
 
 def write(engine: Engine, encoder: Exportable, folder: Path) -> None:
-    """Write what `engine` trained of `encoder`; all ranks call it together, rank 0 writes.
+    """Write what `engine` trained of `encoder` and how rare its tokens are; all ranks call it together, rank 0 writes.
 
     Raises ValueError where a weight came out empty, as under ZeRO-3 those do that were not gathered.
     """
@@ -58,8 +58,10 @@ def read(encoder: nn.Module, folder: Path) -> None:
 
     Raises ValueError where the folder holds other weights than the encoder has.
     """
-    own = dict(encoder.named_parameters()) | _own_buffers(encoder)
-    for name, part in load_file(folder / HEAD).items():
+    own, found = dict(encoder.named_parameters()) | _own_buffers(encoder), load_file(folder / HEAD)
+    if lacking := _own_buffers(encoder).keys() - found.keys():
+        raise ValueError(f"{folder / HEAD}: expected {', '.join(sorted(lacking))} of this encoder, got none")
+    for name, part in found.items():
         if name not in own or own[name].shape != part.shape:
             raise ValueError(f"{folder / HEAD}: expected weights of this encoder, got {name} {tuple(part.shape)}")
         own[name].data.copy_(part)
@@ -99,15 +101,17 @@ def write_sentence_transformer(
 
 def _own_buffers(encoder: nn.Module) -> dict[str, Tensor]:
     """Return what the encoder itself keeps besides weights: how rare each token is, where pooling asks for it."""
-    return dict(encoder.named_buffers(recurse=False))
+    kept = encoder.state_dict().keys()
+    return {name: part for name, part in encoder.named_buffers(recurse=False) if name in kept}
 
 
 def _word_weights(encoder: Exportable, tokenizer: PreTrainedTokenizerBase) -> nn.Module:
     from sentence_transformers.sentence_transformer.modules import WordWeights
 
     weight_V = _own_buffers(cast(nn.Module, encoder))["weight_V"].tolist()
-    words = cast(list[str], tokenizer.convert_ids_to_tokens(list(range(len(weight_V)))))
-    return WordWeights([word or f"<{i}>" for i, word in enumerate(words)], dict(zip(words, weight_V, strict=True)))
+    found = cast(list[str | None], tokenizer.convert_ids_to_tokens(list(range(len(weight_V)))))
+    words = [word or f"<{i}>" for i, word in enumerate(found)]  # some vocabularies have rows to spare
+    return WordWeights(words, dict(zip(words, weight_V, strict=True)))
 
 
 def _merged(encoder: Exportable) -> PreTrainedModel:

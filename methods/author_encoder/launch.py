@@ -147,7 +147,7 @@ def _train(job: Job, device: torch.device) -> None:
     module, _, function = job.maker.partition(":")
     encoder = cast(Maker, getattr(import_module(module), function))(Path(job.prepared) / "backbone", job.seed)
     material = read_prepared(Path(job.prepared))
-    if isinstance(encoder, Encoder):
+    if isinstance(encoder, Encoder):  # one of another make pools as it likes
         encoder.weigh(material.tokens)
     engine = _engine(job, encoder, device)
     with ExitStack() as closing:

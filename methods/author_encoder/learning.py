@@ -38,13 +38,14 @@ from simulator.schema import Observation
 Positives = Literal["co-readers", "two-views", "none"]
 # Chosen on world small, seed 5: pairs across categories are what text alone does not tell.
 MANY = FilterConfig(chain=("support", "top-per-author"), top=50)
-SMALL = BackboneConfig(trained="full", head=HeadConfig(pooling="sif", log_scale=2.3))  # made here
+# Made here, small enough to train whole; pooling and first scale chosen on world small, seed 5.
+SMALL = BackboneConfig(trained="full", head=HeadConfig(pooling="sif", log_scale=2.3))
 # Minutes on one core of a world such as small, where the backbone is made here.
 SHORT = TrainingConfig(
     steps=100,
     batch=128,
     chunk_tokens=4_096,
-    token_drop=0.5,
+    token_drop=0.5,  # docs/author-encoder/method.md
     contrast=ContrastConfig(every_known=True),
     optimizer=OptimizerConfig(learning_rate=1e-3),
 )

@@ -25,17 +25,17 @@ Pooling = Literal["last", "mean", "sif", "special"]
 POOLINGS: tuple[Pooling, ...] = ("last", "mean", "sif", "special")
 MEANS: tuple[Pooling, ...] = ("mean", "sif")
 COMMON = 1e-3  # share of all tokens at which a token counts half; the paper's
-SMALLEST = 1e-9
+BLOCK = 1 << 24  # ids counted at once
 
 
 def pooled(hidden_BLH: Tensor, weight_BL: Tensor, pooling: Pooling) -> Tensor:
     """Return one vector a row, (B, H), wherever the padding lies; raises SchemaError for an unknown pooling.
 
-    Weights are 0 on pads, and for all but "sif" 1 elsewhere.
+    Weights are 0 on pads, and for all but "sif" 1 elsewhere; a row has at least one token that weighs something.
     """
     if _checked(pooling) in MEANS:
         weight_BL1 = weight_BL.unsqueeze(-1).to(hidden_BLH.dtype)
-        return (hidden_BLH * weight_BL1).sum(1) / weight_BL1.sum(1).clamp(min=SMALLEST)
+        return (hidden_BLH * weight_BL1).sum(1) / weight_BL1.sum(1)
     places_L = torch.arange(weight_BL.shape[1], device=weight_BL.device)
     last_B = (places_L * (weight_BL > 0)).argmax(1)
     return hidden_BLH[torch.arange(len(last_B), device=last_B.device), last_B]
@@ -46,13 +46,15 @@ def pooled_packed(hidden_TH: Tensor, weight_T: Tensor, lengths_B: Tensor, poolin
     if _checked(pooling) in MEANS:
         weight_T1 = weight_T.unsqueeze(-1).to(hidden_TH.dtype)
         rows = zip(*(torch.split(part, lengths_B.tolist()) for part in (hidden_TH * weight_T1, weight_T1)), strict=True)
-        return torch.stack([sum_LH.sum(0) / weight_L1.sum().clamp(min=SMALLEST) for sum_LH, weight_L1 in rows])
+        return torch.stack([weighed_LH.sum(0) / weight_L1.sum() for weighed_LH, weight_L1 in rows])
     return hidden_TH[lengths_B.cumsum(0) - 1]
 
 
 def rarity(ids_T: NDArray[np.uint32], n_tokens: int) -> Tensor:
     """Return the smooth inverse frequency of each token of a vocabulary, float32 (V,), by how often texts have it."""
-    n_V = np.bincount(ids_T, minlength=n_tokens)
+    n_V = np.zeros(n_tokens, np.int64)
+    for first in range(0, len(ids_T), BLOCK):  # ids may lie in a mapped file, larger than memory
+        n_V += np.bincount(ids_T[first : first + BLOCK], minlength=n_tokens)
     return torch.from_numpy((COMMON / (COMMON + n_V / max(1, len(ids_T)))).astype(np.float32))
 
 

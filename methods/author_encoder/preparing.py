@@ -15,7 +15,7 @@ from methods.author_encoder.encoder import Encoder
 from methods.author_encoder.filters import Step
 from methods.author_encoder.learning import LearningConfig, kept, lesson
 from methods.author_encoder.prepared import write_prepared
-from methods.author_encoder.prompts import PromptConfig, corpus
+from methods.author_encoder.prompts import corpus
 from simulator.schema import Observation
 
 
@@ -45,7 +45,7 @@ def config_of(backbone: str, max_tokens: int) -> LearningConfig:
     """Return the config of a backbone's name, embedded or smollm2-135m, or of the folder that it lies in."""
     named = backbone in ("embedded", "smollm2-135m")
     chosen = BackboneConfig(name=cast(Name, backbone)) if named else BackboneConfig(name="folder", folder=backbone)
-    return LearningConfig(backbone=chosen, prompt=PromptConfig(max_tokens=max_tokens))
+    return LearningConfig(backbone=chosen, prompt=replace(LearningConfig().prompt, max_tokens=max_tokens))
 
 
 def with_adapters(backbone: Path, seed: int) -> Encoder:

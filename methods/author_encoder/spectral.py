@@ -2,7 +2,7 @@
 
 Texts by tokens, log counts times inverse document frequency, each text of length one; the right singular vectors times
 their singular values, each token's of length one. With the frequencies of tokens that "sif" pooling takes account of,
-they tell texts apart before anything is trained, which the states of a language model of two minutes do not.
+they tell texts apart before anything is trained, which the states of a language model of a minute do not.
 
 Reference: Deerwester et al. 1990, doi:10.1002/(SICI)1097-4571(199009)41:6<391::AID-ASI1>3.0.CO;2-9 (LSA).
 Shapes: R texts, V tokens, H dimensions.

@@ -60,7 +60,10 @@ class TrainingConfig:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What one step showed. Seconds are of the wall; pairs and tokens of all ranks, tokens as this rank's times W."""
+    """What one step showed. Seconds are of the wall; pairs and tokens of all ranks, tokens as this rank's times W.
+
+    Of dropped tokens the expected number is taken away.
+    """
 
     step: int  # done so far
     steps: int
