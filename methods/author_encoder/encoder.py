@@ -1,4 +1,4 @@
-"""An author's vector: a language model reads the prompt, and one of its states or their mean is projected to length one.
+"""An author's vector: a language model reads the prompt; one of its states, or their mean, is projected to length one.
 
 The module also holds the logarithm of the scale by which InfoNCE multiplies cosines, and returns the scale from
 `forward`: under ZeRO-3 a parameter is empty anywhere else. Shapes: B rows, L longest, H hidden units, D dimensions,
