@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from bench.naming import numbers_of
+
+if TYPE_CHECKING:
+    from methods.author_encoder.launch import Job
 
 WITH_ADAPTERS = "methods.author_encoder.preparing:with_adapters"
 
@@ -44,14 +47,21 @@ def train_author_encoder(  # noqa: PLR0913 - one argument an option
     settings: dict[str, object] = {
         "contrast": {**contrast, "prefixes": numbers_of("prefixes", prefixes)},
         "optimizer": {"learning_rate": learning_rate, "precision": precision, "checkpointing": checkpointing},
-        **{"steps": steps, "batch": batch, "accumulate": accumulate},
-        **{"chunk_tokens": chunk_tokens, "save_every": save_every, "token_drop": token_drop},
+        **{"steps": steps, "batch": batch, "accumulate": accumulate, "chunk_tokens": chunk_tokens},
+        **{"save_every": save_every, "token_drop": token_drop},
     }
     places = {"prepared": str(dataset), "out": str(out), "maker": encoder, "seed": seed, "engine": engine}
     made = launch.job_of({**places, "zero": {"stage": stage}, "training": settings})
     out.mkdir(parents=True, exist_ok=True)
-    if job is None:
-        launch.spawn(made, n_ranks=ranks)
-    else:
+    Console().print(_begun(made, ranks, job))
+
+
+def _begun(made: Job, ranks: int, job: Path | None) -> str:
+    """Train on this machine, or write the job down for other launchers; return what came of it."""
+    from methods.author_encoder import launch
+
+    if job is not None:
         launch.write_job(made, job)
-    Console().print(f"job: {job}" if job else f"adapter: {out / 'adapter'}")
+        return f"job: {job}"
+    launch.spawn(made, n_ranks=ranks)
+    return f"adapter: {Path(made.out) / 'adapter'}"
