@@ -20,6 +20,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from methods.author_encoder.engines import Engine
 from methods.author_encoder.pooling import MEANS, Pooling
+from methods.author_encoder.quiet import quiet
 from methods.author_encoder.tokens import EMBEDDING_TOKEN
 
 BACKBONE = "backbone."
@@ -48,7 +49,8 @@ def write(engine: Engine, encoder: Exportable, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     inner = {name.removeprefix(BACKBONE): part for name, part in weights.items() if name.startswith(BACKBONE)}
     if inner:
-        encoder.backbone.save_pretrained(folder, state_dict=inner)
+        with quiet():
+            encoder.backbone.save_pretrained(folder, state_dict=inner)
     outside = {name: part for name, part in weights.items() if not name.startswith(BACKBONE)}
     save_file(outside | _own_buffers(cast(nn.Module, encoder)), folder / HEAD)
 
