@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
@@ -91,21 +90,10 @@ def make_cell(task: Task, method: str, seed: int, dataset: str) -> Cell:
     return Cell(task.id, method, seed, fingerprint, config, key)
 
 
-def _plain(value: object) -> JsonValue:
-    """Return a config value as JSON can hold it: infinity becomes a word, however deep it lies."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    if isinstance(value, dict):
-        return {name: _plain(inner) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
-    plain: JsonValue = json.loads(json.dumps(value))
-    return plain
-
-
 def config_of(method: Method) -> dict[str, JsonValue]:
-    """Return the config as records hold it."""
-    return {name: _plain(value) for name, value in asdict(method.config).items()}
+    """Return the config as records hold it: as JSON, in which infinity, however deep it lies, is a word."""
+    plain: dict[str, JsonValue] = json.loads(json.dumps(asdict(method.config)), parse_constant=lambda x: str(float(x)))
+    return plain
 
 
 def config_and_code(method: Method) -> tuple[dict[str, JsonValue], str]:

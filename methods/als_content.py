@@ -21,7 +21,7 @@ from sklearn.decomposition import TruncatedSVD
 from methods.als import ALSConfig, LearntALS
 from methods.base import Budget, Capabilities
 from methods.factors import ridge, unit
-from methods.fading import faded, fading
+from methods.fading import HALF_LIFE_DAYS, faded, fading
 from methods.interactions import FROM_USERS_AND_AUTHORS, Sparse, clicks, n_users_of
 from methods.neighbours import keep_top
 from methods.ranking import rank
@@ -54,8 +54,8 @@ class ALSContentConfig:
 
 RIDGE = ALSContentConfig(maker="ridge")
 NEIGHBOURS = ALSContentConfig(maker="neighbours")
-FADING_RIDGE = replace(RIDGE, author_half_life_days=14.0)  # chosen on world small, seed 5
-FADING_NEIGHBOURS = replace(NEIGHBOURS, author_half_life_days=14.0)
+FADING_RIDGE = replace(RIDGE, author_half_life_days=HALF_LIFE_DAYS)
+FADING_NEIGHBOURS = replace(NEIGHBOURS, author_half_life_days=HALF_LIFE_DAYS)
 
 
 def _trials(base: ALSContentConfig) -> dict[str, ALSContentConfig]:

@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from methods.base import Budget, Capabilities
-from methods.fading import faded, fading
+from methods.fading import HALF_LIFE_DAYS, faded, fading
 from methods.interactions import FROM_USERS_AND_AUTHORS, Sparse, binary, clicks, profiles
 from methods.ranking import rank
 from methods.text import PerCatalog, TextConfig, TextSpace
@@ -28,7 +28,7 @@ class ContentKNNConfig:
 
 # Authors by one note each: long texts hold more of any history's words, so twenty notes bury authors who have but one.
 NEWEST_NOTE = ContentKNNConfig(TextConfig(notes_per_author=1))
-FADING = replace(NEWEST_NOTE, author_half_life_days=14.0)  # chosen on world small, seed 5
+FADING = replace(NEWEST_NOTE, author_half_life_days=HALF_LIFE_DAYS)
 TRIALS = {
     "base": ContentKNNConfig(),
     "newest note": NEWEST_NOTE,

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from simulator.schema import DAY_SECONDS, Kind, Observation
 
+HALF_LIFE_DAYS = 14.0  # of methods that let authors fade; chosen on world small, seed 5
+
 
 def fading(seen: Observation, half_life_days: float, *, target: Kind) -> NDArray[np.float32] | None:
     """Return what remains of each author's score, float32 (T,): 1 for one with a note of now, 0 for one without notes.

@@ -29,6 +29,7 @@ from transformers import Qwen3Config as Qwen3ModelConfig
 from methods.author_encoder.quiet import quiet
 from methods.author_encoder.spectral import token_vectors
 from methods.author_encoder.stored import stored
+from methods.author_encoder.tokens import token_ids
 from methods.gradient import threads
 from simulator.schema.checks import SchemaError
 
@@ -87,7 +88,7 @@ def embedded(texts: Sequence[str], config: EmbeddedConfig, *, cache: Path, seed:
         model = untrained(config, tokenizer, luck=luck)
         if config.start == "spectral":  # of all texts: a factorisation is quick, and each tells what goes together
             with threadpool_limits(n_threads, "blas"):
-                _settle(model, _rows(texts, tokenizer), seed=seed)
+                _settle(model, token_ids(tokenizer, texts), seed=seed)
         windows_WC = windows(some, tokenizer, config.context)
         with threads(n_threads):
             learned = pretrain(model, windows_WC, config, luck=luck)
@@ -171,7 +172,7 @@ def _settle(model: PreTrainedModel, rows: Sequence[Sequence[int]], *, seed: int)
 
 def windows(texts: Sequence[str], tokenizer: PreTrainedTokenizerFast, context: int) -> NDArray[np.int64]:
     """Return the texts end to end, cut into windows, (W, C); each begins with the token the one before ended with."""
-    rows = _rows(list(dict.fromkeys(texts)), tokenizer)
+    rows = token_ids(tokenizer, list(dict.fromkeys(texts)))
     flat_T = np.array([i for row in rows for i in (*row, tokenizer.eos_token_id)], np.int64)
     n_windows = (len(flat_T) - 1) // context
     if n_windows < 2:
@@ -179,12 +180,6 @@ def windows(texts: Sequence[str], tokenizer: PreTrainedTokenizerFast, context: i
     starts_W = np.arange(n_windows) * context
     windows_WC: NDArray[np.int64] = flat_T[starts_W[:, None] + np.arange(context + 1)]
     return windows_WC
-
-
-def _rows(texts: Sequence[str], tokenizer: PreTrainedTokenizerFast) -> list[list[int]]:
-    if not texts:
-        return []
-    return cast(list[list[int]], tokenizer(list(texts), split_special_tokens=True, verbose=False)["input_ids"])
 
 
 def pretrain(
@@ -195,7 +190,7 @@ def pretrain(
     n_held = max(1, int(HELD_OUT * len(windows_WC)))
     all_WC = torch.from_numpy(windows_WC)
     held_WC, train_WC = all_WC[order_W[:n_held]], all_WC[order_W[n_held:]]
-    n_steps = 0 if not config.tokens else -(-config.tokens // (min(config.batch, len(train_WC)) * config.context))
+    n_steps = -(-config.tokens // (min(config.batch, len(train_WC)) * config.context))
     optimizer = torch.optim.AdamW(
         [w for w in model.parameters() if w.requires_grad], config.learning_rate, betas=(0.9, 0.95), weight_decay=0.1
     )

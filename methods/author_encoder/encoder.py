@@ -63,9 +63,8 @@ class Encoder(nn.Module):
     def forward(self, ids_BL: Tensor, mask_BL: Tensor) -> tuple[Tensor, Tensor]:
         """Return unit vectors (B, D) in float32, and the scale of cosines, ()."""
         read = self.backbone(input_ids=ids_BL, attention_mask=mask_BL, use_cache=False)
-        return self._projected(
-            pooled(read.last_hidden_state, self._weights(ids_BL, mask_BL), self.config.pooling)
-        ), self.scale()
+        pooled_BH = pooled(read.last_hidden_state, self._weights(ids_BL, mask_BL), self.config.pooling)
+        return self._projected(pooled_BH), self.scale()
 
     def packed(self, ids_1T: Tensor, positions_1T: Tensor, lengths_B: Tensor) -> tuple[Tensor, Tensor]:
         """Return the same of rows that lie end to end (`TokenTable.packed`)."""

@@ -60,8 +60,9 @@ def read(encoder: nn.Module, folder: Path) -> None:
 
     Raises ValueError where the folder holds other weights than the encoder has.
     """
-    own, found = dict(encoder.named_parameters()) | _own_buffers(encoder), load_file(folder / HEAD)
-    if lacking := _own_buffers(encoder).keys() - found.keys():
+    buffers, found = _own_buffers(encoder), load_file(folder / HEAD)
+    own = dict(encoder.named_parameters()) | buffers
+    if lacking := buffers.keys() - found.keys():
         raise ValueError(f"{folder / HEAD}: expected {', '.join(sorted(lacking))} of this encoder, got none")
     for name, part in found.items():
         if name not in own or own[name].shape != part.shape:

@@ -29,7 +29,7 @@ from methods.audience import PresenceConfig, presence, present
 from methods.author_encoder.learning import LearningConfig, learn
 from methods.author_encoder.reading import Reader
 from methods.base import Budget, Capabilities
-from methods.fading import faded, fading
+from methods.fading import HALF_LIFE_DAYS, faded, fading
 from methods.interactions import (
     FROM_NOTES,
     FROM_USERS_AND_AUTHORS,
@@ -54,7 +54,7 @@ class AuthorEncoderConfig:
     half_life_days: float = 14.0  # of what a user read
     rarity: float = 0.5  # what a user read counts readers to the minus this
     co_readers: ItemCFConfig = field(default_factory=lambda: ItemCFConfig(n_neighbours=50))  # of a query author
-    author_half_life_days: float = 14.0  # of an author's worth, since the newest note; 0 lets nobody fade
+    author_half_life_days: float = HALF_LIFE_DAYS  # of an author's worth, since the newest note; 0 lets nobody fade
     note_half_life_days: float = 2.0  # of a note's worth
     presence: PresenceConfig = field(default_factory=PresenceConfig)
 

@@ -45,8 +45,8 @@ def pooled_packed(hidden_TH: Tensor, weight_T: Tensor, lengths_B: Tensor, poolin
     """Return one vector a row, (B, H), of rows that lie end to end."""
     if _checked(pooling) in MEANS:
         weight_T1 = weight_T.unsqueeze(-1).to(hidden_TH.dtype)
-        rows = zip(*(torch.split(part, lengths_B.tolist()) for part in (hidden_TH * weight_T1, weight_T1)), strict=True)
-        return torch.stack([weighed_LH.sum(0) / weight_L1.sum() for weighed_LH, weight_L1 in rows])
+        weighed, weights = (torch.split(part, lengths_B.tolist()) for part in (hidden_TH * weight_T1, weight_T1))
+        return torch.stack([row_LH.sum(0) / row_L1.sum() for row_LH, row_L1 in zip(weighed, weights, strict=True)])
     return hidden_TH[lengths_B.cumsum(0) - 1]
 
 

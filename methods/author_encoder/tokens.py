@@ -34,7 +34,7 @@ class Ends:
     @classmethod
     def of(cls, tokenizer: PreTrainedTokenizerBase) -> Ends:
         """Read the ids; raises SchemaError for a tokenizer without an end of text."""
-        bare, framed = (_ids(tokenizer, ["a"], specials=specials)[0] for specials in (False, True))
+        bare, framed = (token_ids(tokenizer, ["a"], specials=specials)[0] for specials in (False, True))
         opening = tuple(framed[:1]) if framed[:1] == [tokenizer.bos_token_id] and framed[:1] != bare[:1] else ()
         own_closing = framed[-1] if framed[-1] != bare[-1] else tokenizer.eos_token_id
         added = tokenizer.get_added_vocab()
@@ -74,7 +74,7 @@ class TokenTable:
         ends = Ends.of(tokenizer)
         distinct = list(dict.fromkeys(texts))
         most = max_tokens - len(ends.opening) - 1
-        rows = [(*ends.opening, *row[:most], ends.closing) for row in _ids(tokenizer, distinct)]
+        rows = [(*ends.opening, *row[:most], ends.closing) for row in token_ids(tokenizer, distinct)]
         row_of = dict(zip(distinct, rows, strict=True))
         lengths_R = np.array([len(row_of[text]) for text in texts], np.int64)
         offsets_S = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths_R)])
@@ -147,12 +147,12 @@ def measure(tokenizer: PreTrainedTokenizerBase) -> Measure:
     """Return the function that counts a text's tokens, without opening and closing."""
 
     def lengths(texts: Sequence[str]) -> list[int]:
-        return [len(row) for row in _ids(tokenizer, texts)]
+        return [len(row) for row in token_ids(tokenizer, texts)]
 
     return lengths
 
 
-def _ids(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], *, specials: bool = False) -> list[list[int]]:
+def token_ids(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], *, specials: bool = False) -> list[list[int]]:
     """Return the ids of each text; what an author writes never becomes a special token."""
     if not texts:
         return []
