@@ -1,4 +1,4 @@
-"""How fast an encoder reads authors by the way of batching: `python -m benchmarks.author_batching`.
+"""How fast an encoder reads authors by the way of batching: `python benchmarks/author_batching.py`.
 
 Prompts have log-normal lengths (mean 45 tokens, at most 179). Each way gives the same vectors; what differs is how
 many tokens are computed for each real one. Times are CPU seconds of one thread, the best of the rounds.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -16,6 +17,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])  # else benchmarks/simulator.py would be what `simulator` names
 
 from methods.author_encoder.batching import BUDGET, batches, packs
 from methods.author_encoder.embedded import EmbeddedConfig, trained_tokenizer, untrained
@@ -98,11 +101,11 @@ def compare(n_rows: int, rounds: int) -> list[Way]:
 
 
 def main() -> None:
-    """Print the table, or write it as JSON."""
+    """Print the table, and with --json one object on the last line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--authors", type=int, default=512)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--json", action="store_true", help="print one JSON object on the last line")
     asked = parser.parse_args()
     found = compare(asked.authors, asked.rounds)
     for way in found:
@@ -111,7 +114,7 @@ def main() -> None:
             f" {way.computed_per_real:6.2f} computed/real {way.largest_difference:9.1e}"
         )
     if asked.json:
-        asked.json.write_text(json.dumps([asdict(way) for way in found], indent=1) + "\n")
+        print(json.dumps({way.name: asdict(way) for way in found}))
 
 
 if __name__ == "__main__":

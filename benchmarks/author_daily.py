@@ -1,6 +1,6 @@
 """The daily inference of author vectors without the model: files, stores, indexes.
 
-`python -m benchmarks.author_daily [--json] [--authors 100000] [--dimensions 128]`. One thread here; the Redis server is
+`python benchmarks/author_daily.py [--json] [--authors 100000] [--dimensions 128]`. One thread here; the Redis server is
 another process. Rates are a CPU second of this process, which a busy
 machine disturbs little; wall seconds stand beside. Legend: A authors, D dimensions.
 """
@@ -16,6 +16,7 @@ import argparse
 import json
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -26,6 +27,8 @@ from pathlib import Path
 import numpy as np
 import redis
 from numpy.typing import NDArray
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])  # else benchmarks/simulator.py would be what `simulator` names
 
 from methods.author_encoder.daily.ann_recall import recalls, sampled
 from methods.author_encoder.daily.encoders import Encoder, EncoderName

@@ -1,10 +1,13 @@
-"""Training of the author encoder: plain torch, DDP, DeepSpeed ZeRO 0 to 3 and sentence-transformers' losses.
+"""The author encoder: what training costs beside DDP and sentence-transformers, and what comes before and after it.
 
-`python -m benchmarks.author_encoder [--ranks 1,2] [--steps 4] [--json FILE]`. All train the same model on the same
-prompts and the same number of pairs, one thread a rank. A row is the mean over steps after the first: real tokens a
-wall and a CPU second of all ranks, and the largest peak of memory of a rank, at the end of its process. CPU seconds are
-the ones to trust on a busy machine. With CUDA, a 0.6 billion Qwen3 with adapters in bfloat16 is timed instead, and its
-arithmetic put beside what a large matrix product reaches on the card.
+`python benchmarks/author_encoder.py [--ranks 1,2] [--steps 4] [--parts batching,pairs,daily] [--json]`. Plain torch,
+DDP, DeepSpeed ZeRO 0 to 3 and sentence-transformers' losses train the same model on the same prompts and the same
+number of pairs, one thread a rank. A row is the median over steps after the first: real tokens a wall and a CPU second
+of all ranks, CPU seconds as a multiple of plain torch's, and the largest peak of memory of a rank, at the end of its
+process. CPU seconds are the ones to trust on a busy machine. With CUDA, a 0.6 billion Qwen3 with adapters in bfloat16
+is timed instead, and its arithmetic put beside what a large matrix product reaches on the card. The parts are
+`author_batching.py` (padding, buckets, packing: authors a second), `author_pairs.py` (mining) and `author_daily.py`
+(files, Redis, indexes), each in a process of its own.
 """
 
 from __future__ import annotations
@@ -17,12 +20,15 @@ import argparse
 import json
 import resource
 import socket
+import subprocess
+import sys
 import tempfile
 import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any, cast
 
@@ -37,6 +43,8 @@ from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
 from transformers import Qwen3Config, Qwen3Model
 
+sys.path[0] = str(Path(__file__).resolve().parents[1])  # else benchmarks/simulator.py would be what `simulator` names
+
 from methods.author_encoder.contrast import PairColumns
 from methods.author_encoder.deepspeed_engine import DeepSpeedEngine, ZeroConfig
 from methods.author_encoder.engines import Engine, OptimizerConfig, PlainEngine, local_device
@@ -46,6 +54,7 @@ from methods.author_encoder.tokens import TokenTable
 from methods.author_encoder.training import Reading, Run, TrainingConfig, train
 
 CONTENDERS = ("plain", "ddp", "zero-0", "zero-1", "zero-2", "zero-3", "sentence-transformers")
+PARTS = ("batching", "pairs", "daily")
 N_AUTHORS, N_PAIRS, BATCH, CHUNK = 2_000, 20_000, 64, 2_048
 SMALL = Qwen3Config(
     vocab_size=4_000,
@@ -67,6 +76,9 @@ LARGE = Qwen3Config(  # Qwen3-0.6B's
 )
 
 
+Steps = tuple[NDArray[np.float64], NDArray[np.float64]]
+
+
 @dataclass(frozen=True)
 class Case:
     """What is timed."""
@@ -76,10 +88,15 @@ class Case:
     chunk: int
     steps: int
 
+    @property
+    def slug(self) -> str:
+        """Its name among figures."""
+        return f"{self.contender}_ranks{self.n_ranks}_chunk{self.chunk}".replace("-", "_")
+
 
 @dataclass(frozen=True)
 class Cost:
-    """What it took: real tokens a second, CPU seconds a step summed over ranks, megabytes of the largest rank."""
+    """Medians: real tokens a second, CPU seconds a step summed over ranks; megabytes of the largest rank."""
 
     tokens_per_wall_second: float
     tokens_per_cpu_second: float
@@ -143,8 +160,8 @@ def engine_of(contender: str, encoder: nn.Module, config: OptimizerConfig, devic
     return DeepSpeedEngine(encoder, config, ZeroConfig(int(contender[-1])), device)
 
 
-def time_ours(case: Case, config: Qwen3Config, optimizer: OptimizerConfig) -> tuple[NDArray[np.float64], float]:
-    """Return wall and CPU seconds a step, (S, 2), of this rank without its first, and real tokens a step."""
+def time_ours(case: Case, config: Qwen3Config, optimizer: OptimizerConfig) -> Steps:
+    """Return wall and CPU seconds, (S, 2), and real tokens of all ranks, (S,), of each step but the first."""
     clock: list[tuple[float, float]] = []
     tokens: list[float] = []
 
@@ -156,10 +173,10 @@ def time_ours(case: Case, config: Qwen3Config, optimizer: OptimizerConfig) -> tu
     engine = engine_of(case.contender, Encoder(config), optimizer, device)
     plan = TrainingConfig(steps=case.steps + 1, batch=BATCH, chunk_tokens=case.chunk, optimizer=optimizer)
     train(engine, material(config.vocab_size), plan, Run(1, watch))
-    return np.diff(np.array(clock), axis=0), float(np.mean(tokens[1:]))
+    return np.diff(np.array(clock), axis=0), np.array(tokens[1:])
 
 
-def time_theirs(case: Case) -> tuple[NDArray[np.float64], float]:
+def time_theirs(case: Case) -> Steps:
     """Time sentence-transformers' model and losses on the same prompts, written as words."""
     from benchmarks.author_encoder_theirs import seconds_of
 
@@ -176,15 +193,15 @@ def work(rank: int, port: int, case: Case, out: Path) -> None:
     torch.set_num_threads(1)
     join(local_device())
     theirs = case.contender == "sentence-transformers"
-    seconds_S2, n_tokens = time_theirs(case) if theirs else time_ours(case, SMALL, OptimizerConfig())
-    wall, cpu = seconds_S2.mean(0)
+    seconds_S2, tokens_S = time_theirs(case) if theirs else time_ours(case, SMALL, OptimizerConfig())
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     every: list[Any] = [None] * case.n_ranks
-    dist.all_gather_object(every, (wall, cpu, peak))
+    dist.all_gather_object(every, (seconds_S2, peak))
     if rank == 0:
-        all_cpu = sum(each[1] for each in every)
-        cost = Cost(n_tokens / max(each[0] for each in every), n_tokens / all_cpu, all_cpu, max(e[2] for e in every))
-        out.write_text(json.dumps(asdict(cost)))
+        seconds_RS2 = np.stack([seconds for seconds, _ in every])
+        wall_S, cpu_S = seconds_RS2[:, :, 0].max(0), seconds_RS2[:, :, 1].sum(0)
+        per_wall, per_cpu, cpu = (float(np.median(each_S)) for each_S in (tokens_S / wall_S, tokens_S / cpu_S, cpu_S))
+        out.write_text(json.dumps(asdict(Cost(per_wall, per_cpu, cpu, max(peak for _, peak in every)))))
     dist.destroy_process_group()
 
 
@@ -216,8 +233,8 @@ def on_gpu(steps: int) -> dict[str, float]:
     """Time a 0.6 billion Qwen3 on the GPU. 4 operations a weight and token: frozen weights need no gradient."""
     device = local_device()
     case = Case("plain", 1, 0, steps)
-    seconds_S2, n_tokens = time_ours(case, LARGE, OptimizerConfig(precision="bf16-backbone"))
-    rate, peak = n_tokens / float(np.median(seconds_S2[:, 0])), matmul_peak(device)
+    seconds_S2, tokens_S = time_ours(case, LARGE, OptimizerConfig(precision="bf16-backbone"))
+    rate, peak = float(np.median(tokens_S / seconds_S2[:, 0])), matmul_peak(device)
     with torch.device("meta"):
         n_weights = sum(part.numel() for name, part in Qwen3Model(LARGE).named_parameters() if "embed" not in name)
     share = rate * 4 * n_weights / peak
@@ -225,32 +242,57 @@ def on_gpu(steps: int) -> dict[str, float]:
     return {"tokens_per_second": rate, "peak_flops": peak, "share_of_peak": share, "peak_megabytes": memory}
 
 
+def training(ranks: str, contenders: str, steps: int) -> dict[str, float]:
+    """Time each contender, whole batches and chunks; print a line each."""
+    figures: dict[str, float] = {}
+    plain: dict[tuple[int, int], float] = {}
+    for n_ranks, contender, chunk in product(map(int, ranks.split(",")), contenders.split(","), (0, CHUNK)):
+        if contender == "ddp" and chunk:
+            continue  # it knows whole batches only
+        case = Case(contender, n_ranks, chunk, steps)
+        cost = measure(case)
+        if contender == "plain":
+            plain[n_ranks, chunk] = cost.cpu_seconds_a_step
+        times = cost.cpu_seconds_a_step / plain.get((n_ranks, chunk), float("nan"))
+        print(
+            f"{contender:>22} ranks {n_ranks} chunk {chunk:>5}: {cost.tokens_per_wall_second:8.0f} tokens/s, "
+            f"{cost.tokens_per_cpu_second:8.0f} tokens/CPU-s, {cost.cpu_seconds_a_step:6.2f} CPU-s a step "
+            f"({times:.2f} x plain), {cost.peak_megabytes:6.0f} MB",
+            flush=True,
+        )
+        figures |= {f"{case.slug}_{name}": value for name, value in asdict(cost).items()}
+        if (n_ranks, chunk) in plain:
+            figures[f"{case.slug}_times_plain"] = times
+    return figures
+
+
+def part(name: str) -> Any:
+    """Run another benchmark and return its figures; what it prints for people is passed on."""
+    print(f"\n{name}", flush=True)
+    command = [sys.executable, str(Path(__file__).with_name(f"author_{name}.py")), "--json"]
+    *lines, last = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
+    print("\n".join(lines), flush=True)
+    return json.loads(last)
+
+
 def main() -> None:
-    """Time all contenders and print a table."""
+    """Time all contenders and parts, print tables, and with --json one object of figures on the last line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--ranks", default="1,2")
     parser.add_argument("--contenders", default=",".join(CONTENDERS))
     parser.add_argument("--steps", type=int, default=4, help="timed, after one that is not")
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--parts", default=",".join(PARTS), help="beside training; '' for none")
+    parser.add_argument("--json", action="store_true", help="print one JSON object on the last line")
     asked = parser.parse_args()
-    found: list[dict[str, Any]] = []
+    figures: dict[str, Any] = {}
     if torch.cuda.is_available():
-        found.append(on_gpu(asked.steps))
-        print(found[0])
-    for n_ranks in () if torch.cuda.is_available() else map(int, asked.ranks.split(",")):
-        for contender in asked.contenders.split(","):
-            for chunk in (0,) if contender == "ddp" else (0, CHUNK):
-                case = Case(contender, n_ranks, chunk, asked.steps)
-                cost = measure(case)
-                found.append(asdict(case) | asdict(cost))
-                print(
-                    f"{contender:>22} ranks {n_ranks} chunk {chunk:>5}: {cost.tokens_per_wall_second:8.0f} tokens/s, "
-                    f"{cost.tokens_per_cpu_second:8.0f} tokens/CPU-s, {cost.cpu_seconds_a_step:6.2f} CPU-s a step, "
-                    f"{cost.peak_megabytes:6.0f} MB",
-                    flush=True,
-                )
-    if asked.json is not None:
-        asked.json.write_text(json.dumps(found, indent=1) + "\n")
+        figures["gpu"] = on_gpu(asked.steps)
+        print(figures["gpu"])
+    else:
+        figures["training"] = training(asked.ranks, asked.contenders, asked.steps)
+    figures |= {name: part(name) for name in filter(None, asked.parts.split(","))}
+    if asked.json:
+        print(json.dumps(figures))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What it costs to teach a large backbone: floating-point operations counted, days and links by arithmetic.
 
-`python -m benchmarks.author_encoder_scaling [--json] [--pairs 25e6] [--tokens 200] [--share 0.45]`. One step of the
+`python benchmarks/author_encoder_scaling.py [--json] [--pairs 25e6] [--tokens 200] [--share 0.45]`. One step of the
 real modules (Qwen3 of the sizes published, LoRA of rank 16 on every linear layer, the projection) is run on torch's
 meta device, which computes nothing, and its products are counted: the operations are exact and need no GPU. Days
 follow from the printed peak of a card and the share of it that is reached, which is an assumption, not measured here.
@@ -14,8 +14,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from dataclasses import dataclass
 from itertools import product
+from pathlib import Path
 
 import torch
 from rich.console import Console
@@ -23,6 +25,8 @@ from rich.table import Table
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import Qwen3Config, Qwen3Model
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])  # else benchmarks/simulator.py would be what `simulator` names
 
 from methods.author_encoder.backbones import LoraSettings, adapted
 from methods.author_encoder.encoder import HeadConfig

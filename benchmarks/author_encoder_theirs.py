@@ -35,8 +35,8 @@ from methods.author_encoder.step import Material
 
 def seconds_of(
     backbone: Any, made: Material, *, batch: int, chunk: int, steps: int
-) -> tuple[NDArray[np.float64], float]:
-    """Return wall and CPU seconds a step without the first, (S, 2), and the mean real tokens of a global batch."""
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return wall and CPU seconds, (S, 2), and real tokens of the global batch, (S,), of each step but the first."""
     with tempfile.TemporaryDirectory() as folder:
         model = _model(backbone, Path(folder)).train()
     # A chunk there is so many rows; ours is so many tokens, about 45 a row.
@@ -64,7 +64,7 @@ def seconds_of(
         optimizer.zero_grad()
         clock.append((time.perf_counter(), time.process_time()))
         n_tokens.append(n_ranks() * float(made.tokens.lengths_R[np.concatenate(columns)].sum()))
-    return np.diff(np.array(clock), axis=0), float(np.mean(n_tokens[1:]))
+    return np.diff(np.array(clock), axis=0), np.array(n_tokens[1:])
 
 
 def _words(made: Material, author: int) -> str:

@@ -1,6 +1,6 @@
 """Mining author pairs from a folder of Parquet: ours, streamed and multiplied in blocks, and DuckDB's self-join.
 
-`python -m benchmarks.author_pairs [--world small] [--threads 1] [--json]`. Each contender has a process of its own, so
+`python benchmarks/author_pairs.py [--world small] [--threads 1] [--json]`. Each contender has a process of its own, so
 that its peak memory is its own, and both must find the same pairs. CPU seconds count all threads and are those to trust
 on a busy machine. Ours checks every value that it reads against the folder's fingerprint; DuckDB checks nothing.
 """
@@ -22,6 +22,8 @@ from typing import TypeVar
 
 import duckdb
 import numpy as np
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])  # else benchmarks/simulator.py would be what `simulator` names
 
 from methods.author_encoder.mining import mine
 from methods.author_encoder.pairs import PairConfig
@@ -111,7 +113,7 @@ CONTENDERS = {"scipy, blocked": ours, "DuckDB, self-join": by_duckdb}
 
 def in_a_process(name: str, folder: Path, chosen: argparse.Namespace) -> Cost:
     """Run a contender in a process of its own and return what it says."""
-    command = [sys.executable, "-m", "benchmarks.author_pairs", "--contender", name, "--folder", str(folder)]
+    command = [sys.executable, __file__, "--contender", name, "--folder", str(folder)]
     command += ["--threads", str(chosen.threads), "--window-days", str(chosen.window_days)]
     one_thread = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ | one_thread)

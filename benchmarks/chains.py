@@ -1,6 +1,6 @@
 """The chains hop by hop: milliseconds of each, alone and in a batch, and recall against fan-out against latency.
 
-`python -m benchmarks.chains [--json] [--world small] [--seed 1] [--dataset FOLDER]`. One thread. Learnt on what lies a
+`python benchmarks/chains.py [--json] [--world small] [--seed 1] [--dataset FOLDER]`. One thread. Learnt on what lies a
 week before the end and asked there: relevant is what a user then clicks (to notes), or who clicks a note of that day
 (to users). Wall and CPU are medians; on a busy machine trust CPU. Legend: Q requests, K places, n seeds, k similar
 authors, m notes an author.
@@ -16,6 +16,7 @@ os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", MKL_NUM_THREADS
 import argparse
 import json
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -24,6 +25,8 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])  # else benchmarks/simulator.py would be what `simulator` names
 
 from methods.base import Budget
 from methods.chains.attribution import Relevant

@@ -1,6 +1,6 @@
 """Writing and reading a world's log: CPU and wall nanoseconds and bytes an event, whole and a part a day.
 
-`python -m benchmarks.dataset [--json]`; every contender's rows are first checked to agree. pyarrow's own writer with
+`python benchmarks/dataset.py [--json]`; every contender's rows are first checked to agree. pyarrow's own writer with
 its own settings, which digests nothing, and its reader, which checks nothing, stand beside.
 """
 
@@ -10,6 +10,7 @@ import argparse
 import json
 import shutil
 import statistics
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -18,6 +19,8 @@ from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])  # else benchmarks/simulator.py would be what `simulator` names
 
 from simulator import dataset
 from simulator.dataset.tables import event_columns

@@ -1,6 +1,6 @@
 """Hours and impressions a second: the world alone, and through the environment with the random policy.
 
-`python -m benchmarks.environment [--world small] [--json]`; medians over episodes of the same world, one process.
+`python benchmarks/environment.py [--world small] [--json]`; medians over episodes of the same world, one process.
 """
 
 from __future__ import annotations
@@ -8,12 +8,16 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import gymnasium
 import numpy as np
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])  # else benchmarks/simulator.py would be what `simulator` names
 
 from simulator.gym_env import PLATFORM
 from simulator.gym_env.environment import Platform

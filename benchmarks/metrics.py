@@ -1,6 +1,6 @@
 """Scoring at full size: ours beside libraries and beside the best known ways, as ratios within one run.
 
-`python -m benchmarks.metrics [--json]`. Lists: recall and NDCG at four cutoffs, 100,000 requests x top 1,000, 20
+`python benchmarks/metrics.py [--json]`. Lists: recall and NDCG at four cutoffs, 100,000 requests x top 1,000, 20
 relevant to each. Impressions: GAUC of 10 million of 200,000 users. Resampling: 1,000 bootstrap means of 8 columns. What
 would take minutes is measured on a part and scaled, which its row says; all contenders are first checked to agree.
 """
@@ -10,12 +10,16 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])  # else benchmarks/simulator.py would be what `simulator` names
 
 from bench.gauc import user_aucs
 from bench.metrics import ndcg_of, recall_of

@@ -1,6 +1,6 @@
 """Search by inner product: ours and FAISS, PyTorch and NumPy on the same vectors; what approximate kinds give up.
 
-`python -m benchmarks.retrieval [--json] [--geometry isotropic] [--targets 1000000]`. One thread. Exact contenders are
+`python benchmarks/retrieval.py [--json] [--geometry isotropic] [--targets 1000000]`. One thread. Exact contenders are
 asked in turn, a few queries each, and their lists are first checked to agree; ratios are of CPU seconds, which a busy
 machine disturbs little. Legend: T targets, F features, Q queries, K list length.
 """
@@ -15,14 +15,18 @@ os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", MKL_NUM_THREADS
 import argparse
 import json
 import statistics
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])  # else benchmarks/simulator.py would be what `simulator` names
 
 from methods.retrieval import Index, IndexConfig, build, retuned, search
 

@@ -22,8 +22,8 @@ from pathlib import Path
 import numpy as np
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])  # else this file would be what `simulator` names
-from simulator.spec import WorldSpec, find_world  # noqa: E402
-from simulator.world import World  # noqa: E402
+from simulator.spec import WorldSpec, find_world
+from simulator.world import World
 
 PAGE, BATCH, N_FACTORS = 10, 8_192, 40
 WARM_DAYS, ROUNDS = 15, 7
