@@ -93,6 +93,7 @@ TARGETS: tuple[Target, ...] = (
     *_both(
         CITEULIKE, "content-knn", _among_cold(0.3527, 0.2385), "TF-IDF neighbours by tags, measured on the same split"
     ),
+    *_both(CITEULIKE, "aldi/long", _among_cold(0.2684, 0.1550), _COLDLLM, _OTHER_TEXT),
     *_both(CITEULIKE, "aldi/soft teacher", _among_cold(0.2684, 0.1550), _COLDLLM, _OTHER_TEXT),
     *_both(CITEULIKE, "clcrec/slow and long", _among_cold(0.2295, 0.1347), _COLDLLM, _OTHER_TEXT),
     *_both(CITEULIKE, "dropoutnet/wide", _among_cold(0.2268, 0.1356), _COLDLLM, _OTHER_TEXT),
