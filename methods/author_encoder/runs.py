@@ -22,7 +22,8 @@ BASE = AuthorEncoderConfig()
 LEARNING = BASE.learning
 BACKBONE, TRAINING = LEARNING.backbone, LEARNING.training
 EMBEDDED = BACKBONE.embedded
-STRICT = FilterConfig()  # the whole chain, as in production
+STRICT = FilterConfig()  # score bounds, category, HHI and caps, all at once
+ADDED = ("audience-hhi", "prompt-length")
 
 
 def _learning(learning: LearningConfig) -> AuthorEncoderConfig:
@@ -55,8 +56,13 @@ def _filters(filters: FilterConfig) -> AuthorEncoderConfig:
 
 
 def _strict_without(name: str) -> AuthorEncoderConfig:
-    """Leave one filter of the whole chain out."""
+    """Leave one filter of the strict chain out."""
     return _filters(replace(STRICT, chain=tuple(kept for kept in STRICT.chain if kept != name)))
+
+
+def _strict_with(name: str) -> AuthorEncoderConfig:
+    """Add one filter to the strict chain."""
+    return _filters(replace(STRICT, chain=(*STRICT.chain, name)))
 
 
 CONFIGS = {
@@ -66,6 +72,7 @@ CONFIGS = {
     "llama": _embedded(replace(EMBEDDED, architecture="llama")),
     "random_start": _embedded(replace(EMBEDDED, start="random")),
     "unpretrained": _embedded(replace(EMBEDDED, tokens=0)),
+    "bag": _embedded(replace(EMBEDDED, layers=0, tokens=0)),  # a vector a token, and nothing that reads them
     "last_token": _pooled("last"),
     "mean": _pooled("mean"),
     "smollm2": _backbone(replace(BACKBONE, name="smollm2-135m", trained="lora")),
@@ -80,6 +87,7 @@ CONFIGS = {
     "popular_alike": replace(BASE, rarity=0.0),
     "strict": _filters(STRICT),
     **{f"strict_without_{name.replace('-', '_')}": _strict_without(name) for name in STRICT.chain},
+    **{f"strict_with_{name.replace('-', '_')}": _strict_with(name) for name in ADDED},
     **{f"pairs_{most}": _learning(replace(LEARNING, most_pairs=most)) for most in (1_000, 4_000, 16_000)},
     **{f"batch_{pairs}": _in_batches(pairs) for pairs in (32, 512)},
 }
