@@ -88,16 +88,17 @@ def _source(
 ) -> tuple[Source, int, int]:
     """Return the source, how many categories there are, and the day."""
     from methods.author_encoder.daily.texts import HeldTexts, ParquetTexts, Texts
+    from methods.naming import function_named
 
     if (texts is None) == (dataset is None):
         raise SchemaError("--texts, --dataset", "one of them", "both" if texts else "neither")
     if texts is not None:
         return ParquetTexts.open(texts), *of_texts
     assert dataset is not None
+    text_of = function_named("prompts", prompts)
     seen = read(dataset).observation
     authors, ids_A = seen.catalog.authors, np.arange(len(seen.catalog.authors), dtype=np.int32)
-    module, _, function = prompts.partition(":")
-    text_A = getattr(import_module(module), function)(seen, ids_A)
+    text_A = text_of(seen, ids_A)
     day_A = _last_changed(seen.catalog.notes.author_N, seen.catalog.notes.born_time_N, authors.joined_time_A)
     held = Texts(ids_A.astype(np.int64), text_A, authors.category_A.astype(np.int32), day_A)
     return HeldTexts(held), len(seen.catalog.categories), seen.now // DAY_SECONDS
