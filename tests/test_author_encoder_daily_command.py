@@ -18,6 +18,7 @@ from simulator.spec import find_world
 from tests.daily_examples import authors, fake_vectors, made, order_of, silent
 
 FAKE = ("--factory", "tests.daily_examples:fake", "--index", "flat")
+MINILM = "methods.author_encoder.daily.zero_shot:minilm"
 A_FUNCTION = "expected package.module:function that can be imported"
 LOOSE = ("--threshold", "max_category_psi=10", "--threshold", "max_mean_drift=2")
 
@@ -74,7 +75,11 @@ def test_one_rank_of_an_array_does_its_share_only(tmp_path: Path) -> None:
             ("--texts", "TEXTS", "--categories", "4", "--threshold", "max_fill_rate"),
             "--threshold: expected NAME=NUMBER",
         ),
-        (("--texts", "TEXTS", "--categories", "4", "--encoder", "here"), "expected none for the packaged"),
+        (("--texts", "TEXTS", "--categories", "4", "--encoder", "here"), "with modules.json, got here"),
+        (
+            ("--texts", "TEXTS", "--categories", "4", "--encoder", "here", "--factory", MINILM),
+            "expected none for the packaged",
+        ),
         (("--dataset", "nowhere", "--prompts", "nosuch:fn"), f"prompts: {A_FUNCTION}, got 'nosuch:fn'"),
         (("--dataset", "nowhere", "--prompts", "methods.text"), f"prompts: {A_FUNCTION}, got 'methods.text'"),
         (("--dataset", "nowhere", "--prompts", "methods.text:nosuch"), f"prompts: {A_FUNCTION}, got 'methods.text:"),

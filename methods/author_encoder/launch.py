@@ -39,6 +39,7 @@ from methods.author_encoder.training import Reading, Run, TrainingConfig, Watch,
 from methods.naming import function_named
 
 Maker = Callable[[Path, int], nn.Module]  # (the folder's backbone, seed) -> encoder, equal on all ranks
+ADAPTER, JOB = "adapter", "job.json"  # of a run: what it leaves, and in that folder the job, written last
 TOLD = 20  # lines on the terminal, besides the first
 
 
@@ -146,8 +147,7 @@ def join(device: torch.device) -> None:
 
 def _train(job: Job, device: torch.device) -> None:
     out = Path(job.out)
-    maker: Maker = function_named("encoder", job.maker)
-    encoder = maker(Path(job.prepared) / "backbone", job.seed)
+    encoder = made(job, Path(job.prepared))
     material = read_prepared(Path(job.prepared))
     if isinstance(encoder, Encoder):  # one of another make pools as it likes
         encoder.weigh(material.tokens)
@@ -156,7 +156,15 @@ def _train(job: Job, device: torch.device) -> None:
         watch = _watcher(out / "tensorboard", closing) if engine.rank == 0 else (lambda reading: None)
         run = Run(job.seed, watch, out / "checkpoints")
         train(engine, material, job.training, run)
-    export.write(engine, cast(export.Exportable, encoder), out / "adapter")
+    export.write(engine, cast(export.Exportable, encoder), out / ADAPTER)
+    if engine.rank == 0:
+        write_job(job, out / ADAPTER / JOB)
+
+
+def made(job: Job, prepared: Path) -> nn.Module:
+    """Make the job's encoder, as it is before training, from the backbone of a prepared folder."""
+    maker: Maker = function_named("encoder", job.maker)
+    return maker(prepared / "backbone", job.seed)
 
 
 def _engine(job: Job, encoder: nn.Module, device: torch.device) -> Engine:
