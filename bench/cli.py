@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.author_encoder.daily import embed_authors
+from bench.author_encoder.export import export_author_encoder
 from bench.author_encoder.pairs import author_pairs
 from bench.author_encoder.prepare import prepare_author_encoder
 from bench.author_encoder.train import train_author_encoder
@@ -57,6 +58,7 @@ app.command()(parity)
 app.command("author-pairs")(author_pairs)
 app.command()(prepare_author_encoder)
 app.command()(train_author_encoder)
+app.command()(export_author_encoder)
 app.command("embed-authors")(embed_authors)
 
 WORLD_HELP = f"One of {', '.join(WORLDS)}; settings may follow: small:text_alignment=0,days=20."

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import is_dataclass
 from functools import partial
-from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
 
 from methods.base import Capabilities, Method
+from methods.naming import named
 
 GROUP = "coldrecall.methods"
 
@@ -207,10 +207,4 @@ def known_names() -> list[str]:
 
 def _load(place: str) -> Any:
     """Return the attribute at "package.module:attribute"."""
-    module, _, attribute = place.partition(":")
-    try:
-        return getattr(import_module(module), attribute)
-    except (ModuleNotFoundError, AttributeError) as error:
-        if isinstance(error, ModuleNotFoundError) and not module.startswith(error.name or module):
-            raise  # the module is there but something that it needs is not
-        raise ValueError(f"method: expected package.module:Class that can be imported, got {place!r}") from error
+    return named("method", place, kind="Class")

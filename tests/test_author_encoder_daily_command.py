@@ -18,6 +18,8 @@ from simulator.spec import find_world
 from tests.daily_examples import authors, fake_vectors, made, order_of, silent
 
 FAKE = ("--factory", "tests.daily_examples:fake", "--index", "flat")
+MINILM = "methods.author_encoder.daily.zero_shot:minilm"
+A_FUNCTION = "expected package.module:function that can be imported"
 LOOSE = ("--threshold", "max_category_psi=10", "--threshold", "max_mean_drift=2")
 
 
@@ -73,13 +75,28 @@ def test_one_rank_of_an_array_does_its_share_only(tmp_path: Path) -> None:
             ("--texts", "TEXTS", "--categories", "4", "--threshold", "max_fill_rate"),
             "--threshold: expected NAME=NUMBER",
         ),
-        (("--texts", "TEXTS", "--categories", "4", "--encoder", "here"), "expected none for the packaged"),
+        (("--texts", "TEXTS", "--categories", "4", "--encoder", "here"), "with modules.json, got here"),
+        (
+            ("--texts", "TEXTS", "--categories", "4", "--encoder", "here", "--factory", MINILM),
+            "expected none for the packaged",
+        ),
+        (("--dataset", "nowhere", "--prompts", "nosuch:fn"), f"prompts: {A_FUNCTION}, got 'nosuch:fn'"),
+        (("--dataset", "nowhere", "--prompts", "methods.text"), f"prompts: {A_FUNCTION}, got 'methods.text'"),
+        (("--dataset", "nowhere", "--prompts", "methods.text:nosuch"), f"prompts: {A_FUNCTION}, got 'methods.text:"),
+        (
+            ("--dataset", "nowhere", "--prompts", "methods.text:TOKEN"),
+            "prompts: expected package.module:function, got 'methods.text:TOKEN', str",
+        ),
+        (
+            ("--texts", "TEXTS", "--categories", "4", "--factory", "methods.text:nosuch"),
+            f"factory: {A_FUNCTION}, got 'methods.text:nosuch'",
+        ),
     ],
 )
 def test_what_is_typed_wrongly_is_refused(tmp_path: Path, options: tuple[str, ...], message: str) -> None:
     texts = texts_in(tmp_path / "texts", 10)
     words = [str(texts) if word == "TEXTS" else word for word in options]
-    factory = () if "--encoder" in words else FAKE
+    factory = () if "--encoder" in words or "--factory" in words else FAKE
     with pytest.raises(ValueError, match=message):
         typed("--out", tmp_path / "out", *factory, *words)
 

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
+from numpy.typing import NDArray
 from rich.console import Console
 
 from bench.author_encoder.daily_table import render
 from bench.progress import Tell, telling
 from bench.report.terminal import console as table_console
 from simulator.dataset import read
-from simulator.schema import DAY_SECONDS, SchemaError
+from simulator.schema import DAY_SECONDS, Observation, SchemaError
 
 if TYPE_CHECKING:
     from methods.author_encoder.daily.job import Order
     from methods.author_encoder.daily.publish import Place, PublishConfig, Report
     from methods.author_encoder.daily.texts import Source
 
-ZERO_SHOT = "methods.author_encoder.daily.zero_shot:minilm"
-PROMPTS = "methods.author_encoder.daily.zero_shot:profile_and_titles"
+ZERO_SHOT = "methods.author_encoder.daily.zero_shot"
+Prompts = Callable[[Observation, NDArray[np.int32]], list[str]]
 _out, _err = Console(), Console(stderr=True)
 
 
@@ -30,9 +32,11 @@ def embed_authors(  # noqa: PLR0913 - one argument an option
     out: Annotated[Path, typer.Option(help="Folder of all versions; holds the embedded store too.")],
     texts: Annotated[Path | None, typer.Option(help="Parquet: author, text, category, changed_day.")] = None,
     dataset: Annotated[Path | None, typer.Option(help="A dataset folder instead, written with --texts.")] = None,
-    encoder: Annotated[Path | None, typer.Option(help="Folder that the factory reads.")] = None,
-    factory: Annotated[str, typer.Option(help="package.module:function that makes the encoder.")] = ZERO_SHOT,
-    prompts: Annotated[str, typer.Option(help="package.module:function: (observation, ids) to texts.")] = PROMPTS,
+    encoder: Annotated[Path | None, typer.Option(help="An exported folder, else the packaged MiniLM encodes.")] = None,
+    factory: Annotated[str, typer.Option(help="package.module:function that makes an encoder of the folder.")] = "",
+    prompts: Annotated[
+        str, typer.Option(help="package.module:function: (observation, ids) to texts, if not those of the folder.")
+    ] = "",
     ranks: Annotated[int, typer.Option(min=1, help="Processes that encode.")] = 1,
     rank: Annotated[str, typer.Option(help="R/W: do only chunks R, R+W, ...; one job of an array.")] = "",
     ray: Annotated[str, typer.Option(help="Address of a Ray cluster to encode on; local starts one.")] = "",
@@ -53,7 +57,8 @@ def embed_authors(  # noqa: PLR0913 - one argument an option
         with job.held(out):
             _out.print(f"live: version {publishing.rollback(place)}")
         return
-    order = _order(_source(texts, dataset, prompts, (categories, day)), (factory, encoder), rows_per_chunk)
+    source = _source(texts, dataset, _prompts(prompts, encoder), (categories, day))
+    order = _order(source, (factory or _factory(encoder), encoder), rows_per_chunk)
     with telling(_err) as tell:
         if rank:
             job.do_share(order, place.versions, rank=_rank_of(rank), tell=tell)
@@ -83,8 +88,25 @@ def _place(out: Path, redis: str) -> Place:
     return Place(Versions(out), RedisStore(redis) if redis else LocalStore(out / "store"))
 
 
+def _factory(encoder: Path | None) -> str:
+    return f"{ZERO_SHOT}:minilm" if encoder is None else f"{ZERO_SHOT}:sentence_transformer"
+
+
+def _prompts(name: str, encoder: Path | None) -> Prompts:
+    """Return what is named, else the prompts that the encoder was trained on, else those that fit any encoder."""
+    from methods.author_encoder.daily.trained import as_trained, says_its_prompts
+    from methods.author_encoder.daily.zero_shot import profile_and_titles
+    from methods.naming import function_named
+
+    if name:
+        return function_named("prompts", name)
+    if encoder is not None and says_its_prompts(encoder):
+        return lambda seen, ids_M: as_trained(seen, ids_M, encoder)
+    return profile_and_titles
+
+
 def _source(
-    texts: Path | None, dataset: Path | None, prompts: str, of_texts: tuple[int, int]
+    texts: Path | None, dataset: Path | None, prompts: Prompts, of_texts: tuple[int, int]
 ) -> tuple[Source, int, int]:
     """Return the source, how many categories there are, and the day."""
     from methods.author_encoder.daily.texts import HeldTexts, ParquetTexts, Texts
@@ -96,8 +118,7 @@ def _source(
     assert dataset is not None
     seen = read(dataset).observation
     authors, ids_A = seen.catalog.authors, np.arange(len(seen.catalog.authors), dtype=np.int32)
-    module, _, function = prompts.partition(":")
-    text_A = getattr(import_module(module), function)(seen, ids_A)
+    text_A = prompts(seen, ids_A)
     day_A = _last_changed(seen.catalog.notes.author_N, seen.catalog.notes.born_time_N, authors.joined_time_A)
     held = Texts(ids_A.astype(np.int64), text_A, authors.category_A.astype(np.int32), day_A)
     return HeldTexts(held), len(seen.catalog.categories), seen.now // DAY_SECONDS

@@ -125,7 +125,10 @@ def _merged(encoder: Exportable) -> PreTrainedModel:
 
 
 def _closing(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
-    """Return a copy of the tokenizer that ends each text as special pooling does, or with its end-of-text id."""
+    """Return a copy of the tokenizer that reads and ends each text as training did.
+
+    The end is the token of special pooling, or the end of text; what an author writes never becomes a special token.
+    """
     if tokenizer.eos_token is None:
         raise ValueError("tokenizer.eos_token: expected an end of text, got None")
     closing = copy.deepcopy(tokenizer)
@@ -136,4 +139,5 @@ def _closing(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
     if closing.pad_token is None:
         closing.pad_token = closing.eos_token
     closing.padding_side = "right"
+    cast(Any, closing).init_kwargs["split_special_tokens"] = closing.split_special_tokens = True  # saved if in both
     return closing

@@ -20,7 +20,6 @@ import warnings
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -37,8 +36,10 @@ from methods.author_encoder.encoder import Encoder
 from methods.author_encoder.engines import Engine, OptimizerConfig, PlainEngine, local_device
 from methods.author_encoder.prepared import read_prepared
 from methods.author_encoder.training import Reading, Run, TrainingConfig, Watch, train
+from methods.naming import function_named
 
 Maker = Callable[[Path, int], nn.Module]  # (the folder's backbone, seed) -> encoder, equal on all ranks
+ADAPTER, JOB = "adapter", "job.json"  # of a run: what it leaves, and in that folder the job, written last
 TOLD = 20  # lines on the terminal, besides the first
 
 
@@ -87,10 +88,12 @@ def job_of(facts: dict[str, Any]) -> Job:
 def spawn(job: Job, *, n_ranks: int) -> None:
     """Train on `n_ranks` processes of this machine.
 
-    Raises ValueError with what a rank refused, and ChildProcessError where one died: then start again.
+    Raises ValueError for an encoder that is not there, before any process starts, and with what a rank refused, and
+    ChildProcessError where one died: then start again.
     """
     if n_ranks < 1:
         raise ValueError(f"ranks: expected at least 1, got {n_ranks}")
+    function_named("encoder", job.maker)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -144,8 +147,7 @@ def join(device: torch.device) -> None:
 
 def _train(job: Job, device: torch.device) -> None:
     out = Path(job.out)
-    module, _, function = job.maker.partition(":")
-    encoder = cast(Maker, getattr(import_module(module), function))(Path(job.prepared) / "backbone", job.seed)
+    encoder = made(job, Path(job.prepared))
     material = read_prepared(Path(job.prepared))
     if isinstance(encoder, Encoder):  # one of another make pools as it likes
         encoder.weigh(material.tokens)
@@ -154,7 +156,15 @@ def _train(job: Job, device: torch.device) -> None:
         watch = _watcher(out / "tensorboard", closing) if engine.rank == 0 else (lambda reading: None)
         run = Run(job.seed, watch, out / "checkpoints")
         train(engine, material, job.training, run)
-    export.write(engine, cast(export.Exportable, encoder), out / "adapter")
+    export.write(engine, cast(export.Exportable, encoder), out / ADAPTER)
+    if engine.rank == 0:
+        write_job(job, out / ADAPTER / JOB)
+
+
+def made(job: Job, prepared: Path) -> nn.Module:
+    """Make the job's encoder, as it is before training, from the backbone of a prepared folder."""
+    maker: Maker = function_named("encoder", job.maker)
+    return maker(prepared / "backbone", job.seed)
 
 
 def _engine(job: Job, encoder: nn.Module, device: torch.device) -> Engine:

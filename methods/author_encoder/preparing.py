@@ -15,7 +15,8 @@ from methods.author_encoder.encoder import Encoder
 from methods.author_encoder.filters import Step
 from methods.author_encoder.learning import LearningConfig, kept, lesson
 from methods.author_encoder.prepared import write_prepared
-from methods.author_encoder.prompts import corpus
+from methods.author_encoder.prompt_files import write_config
+from methods.author_encoder.prompts import corpus, language_of
 from simulator.schema import Observation
 
 
@@ -37,6 +38,7 @@ def prepare(
         if len(pairs.first_P) == 0:
             raise ValueError(f"pairs: expected some that pass the filters, got none: {steps}")
         shutil.copytree(source, folder / "backbone")
+    write_config(replace(config.prompt, language=language_of(seen, config.prompt)), folder)
     write_prepared(folder, np.column_stack([pairs.first_P, pairs.second_P]), material.tokens, material.hard_PN)
     return len(pairs.first_P), steps
 

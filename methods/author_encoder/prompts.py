@@ -147,7 +147,7 @@ def corpus(seen: Observation, config: PromptConfig, *, n_bodies: int = 4_000) ->
     return [one.text(template) for one in parts(seen, everybody_A, config)] + [body for body in bodies if body]
 
 
-def language_of(seen: Observation, config: PromptConfig) -> str:
+def language_of(seen: Observation, config: PromptConfig) -> Language:
     """Return the language of the template. Category names decide, since they are the same at every moment."""
     if config.language != "auto":
         return config.language

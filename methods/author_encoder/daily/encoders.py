@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from methods.naming import function_named
 from simulator.schema import SchemaError
 
 Floats: TypeAlias = "NDArray[np.float16] | NDArray[np.float32]"
@@ -52,15 +52,7 @@ class EncoderName:
 
     def load(self) -> Encoder:
         """Import the factory and call it; a name that is not there is refused."""
-        module, colon, function = self.factory.partition(":")
-        if not colon:
-            raise SchemaError("encoder", "package.module:function", repr(self.factory))
-        try:
-            factory: Factory = getattr(import_module(module), function)
-        except (ModuleNotFoundError, AttributeError) as error:
-            if isinstance(error, ModuleNotFoundError) and not module.startswith(error.name or module):
-                raise  # the module is there but something that it needs is not
-            raise SchemaError("encoder", "package.module:function that can be imported", self.factory) from error
+        factory: Factory = function_named("factory", self.factory)
         return factory(self.folder, self.threads)
 
 
