@@ -102,7 +102,7 @@ def parity(  # noqa: PLR0913 - one argument an option
     workers: Annotated[int, typer.Option(min=1, help="Processes at the same time.")] = 1,
     data: Data = None,
 ) -> None:
-    """Print our numbers beside the printed ones on recorded logs; fresh runs are slow, and resume."""
+    """Print our numbers beside the printed ones on recorded logs; fresh runs are slow, resume, and exit 1 on a failure."""
     targets = chosen(TARGETS, tasks=words_of(tasks), methods=words_of(methods))
     if from_cache:
         records = cached(kept)
@@ -112,6 +112,8 @@ def parity(  # noqa: PLR0913 - one argument an option
         if save:
             keep(records, kept)
     table_console().print(render(list(held_beside(targets, records))))
-    for record in records:
-        if record.status != "ok":
-            _err.print(f"{record.method}: {record.error}", markup=False)
+    failed = [record for record in records if record.status != "ok"]
+    for record in failed:
+        _err.print(f"{record.method}: {record.error}", markup=False)
+    if failed:
+        raise typer.Exit(1)

@@ -97,6 +97,7 @@ def _run_of(name: str) -> list[str]:
         ),
         (["run", "--tasks", "gowalla/*", "--data", "/nowhere"], "data: expected a folder with gowalla-lightgcn"),
         (["import", "tabular", "/nowhere.csv", "--out", "x", "--option", "user=u"], "options: item: expected a column"),
+        (["parity", "--cached"], "kept: expected a folder of records, got docs/parity, which is none"),
         (["report", "/nowhere"], "/nowhere/records.jsonl: expected the records of a run"),
         (["run", "--seeds", "1,1", "--world", "tiny"], "seeds: expected distinct numbers"),
         (["run", "--world", "tiny", "--cell-seconds", "0"], "seconds: expected more than 0, got 0.0"),
