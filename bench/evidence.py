@@ -102,7 +102,10 @@ def parity(  # noqa: PLR0913 - one argument an option
     workers: Annotated[int, typer.Option(min=1, help="Processes at the same time.")] = 1,
     data: Data = None,
 ) -> None:
-    """Print our numbers beside the printed ones on recorded logs; fresh runs are slow, resume, and exit 1 on a failure."""
+    """Print our numbers beside the printed ones on recorded logs; fresh runs are slow, and resume.
+
+    A fresh run of which a method failed ends with exit code 1.
+    """
     targets = chosen(TARGETS, tasks=words_of(tasks), methods=words_of(methods))
     if from_cache:
         records = cached(kept)

@@ -150,7 +150,7 @@ def measure(contender: Contender, repeats: int) -> dict[str, float]:
 
 
 def ratio(cpu_seconds: float, first: float) -> float | None:
-    """Return the CPU seconds against the first's; None where the clock read none of either: there is nothing to tell."""
+    """Return the CPU seconds against the first's; None where the clock read none of either."""
     return cpu_seconds / first if cpu_seconds > 0 and first > 0 else None
 
 

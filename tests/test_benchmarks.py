@@ -75,5 +75,5 @@ def test_ratios_are_of_cpu_seconds_to_the_first(scoring: ModuleType, monkeypatch
 def test_few_users_are_scored_whole_and_too_few_impressions_are_refused(scoring: ModuleType) -> None:
     _, contenders = scoring.on_impressions(1_000, 50)
     assert {contender.scale for contender in contenders.values()} == {1.0}
-    with pytest.raises(ValueError, match="impressions: expected both labels of some user .*, got 1 impressions of 50"):
+    with pytest.raises(ValueError, match=r"impressions: expected both labels of some user .*, got 1 impressions of 50"):
         scoring.on_impressions(1, 50)
