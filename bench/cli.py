@@ -19,7 +19,7 @@ from bench.author_encoder.prepare import prepare_author_encoder
 from bench.author_encoder.train import train_author_encoder
 from bench.cards import page
 from bench.compare.command import compare
-from bench.evidence import parity, tune
+from bench.evidence import parity, tune, tuned
 from bench.experiments import guarantee
 from bench.experiments import render as render_experiment
 from bench.folder import BusyError, RunFolder
@@ -52,6 +52,7 @@ app = typer.Typer(
 _out, _err = Console(), Console(stderr=True)
 
 app.command()(tune)
+app.command()(tuned)
 app.command()(latency)
 app.command()(compare)
 app.command()(parity)
