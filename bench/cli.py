@@ -18,8 +18,9 @@ from bench.author_encoder.export import export_author_encoder
 from bench.author_encoder.pairs import author_pairs
 from bench.author_encoder.prepare import prepare_author_encoder
 from bench.author_encoder.train import train_author_encoder
+from bench.cards import page
 from bench.compare.command import compare
-from bench.evidence import parity, tune
+from bench.evidence import parity, tune, tuned
 from bench.experiments import guarantee
 from bench.experiments import render as render_experiment
 from bench.folder import BusyError, RunFolder
@@ -52,6 +53,7 @@ app = typer.Typer(
 _out, _err = Console(), Console(stderr=True)
 
 app.command()(tune)
+app.command()(tuned)
 app.command()(latency)
 app.command()(compare)
 app.command()(parity)
@@ -216,8 +218,17 @@ def tasks() -> None:
 
 
 @app.command()
-def methods() -> None:
-    """List the methods, what they serve, and whether they reach what nobody has interacted with."""
+def methods(
+    names: Annotated[list[str] | None, typer.Argument(help="Print the cards of these instead.")] = None,
+    cards: Annotated[bool, typer.Option("--cards", help="Print the cards of all: docs/baselines.md.")] = False,
+) -> None:
+    """List the methods, what they serve, and whether they reach what nobody has interacted with.
+
+    A card says what a method follows, which tests hold it, how closely, and what is printed about it on recorded logs.
+    """
+    if names or cards:
+        typer.echo(page(names or ()))
+        return
     rows = [(name, "all simulated tasks", "yes", "made from the truth: a ceiling") for name in TRUTHS]
     for name in METHODS:
         able = create(name).capabilities

@@ -1,4 +1,4 @@
-"""The commands that make and print evidence for the baselines: `tune` and `parity`."""
+"""The commands that make and print evidence for the baselines: `tune`, `tuned` and `parity`."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from bench.progress import telling
 from bench.report.terminal import console as table_console
 from bench.tasks import TASKS, find_task
 from bench.trials import trials
+from bench.tuned import LOGS, table
 from bench.tuning import LIMITS, Allowance, Place, Trial, best_first, load, open_bench, whole_of
 from bench.tuning import tune as tune_method
 from methods.base import Budget, Method
@@ -47,7 +48,7 @@ def tune(  # noqa: PLR0913 - one argument an option
 ) -> None:
     """Try the named configs of methods on a held-out part of a task's training window, and log each trial."""
     asked = find_task(task if task in TASKS else f"{task}@v1")
-    lines = log or Path("docs") / "tuning" / f"{asked.id.replace('/', '~')}.jsonl"
+    lines = log or LOGS / f"{asked.id.replace('/', '~')}.jsonl"
     wanted = words_of(methods)
     if from_log:
         logged = load(lines)
@@ -62,12 +63,12 @@ def tune(  # noqa: PLR0913 - one argument an option
                 trial for method in wanted for trial in tune_method(method, bench, lines, allowed=allowed, tell=tell)
             ]
     columns = dict.fromkeys((asked.primary, whole_of(asked.primary)))
-    table = Table("method", "trial", "now called", *columns, "fit s", "error")
+    shown = Table("method", "trial", "now called", *columns, "fit s", "error")
     for trial in found:
         values = [trial.metrics[name].mean if name in trial.metrics else None for name in columns]
         cells = ["-" if x is None else f"{x:.4g}" for x in (*values, trial.fit_seconds)]
-        table.add_row(trial.method, trial.trial, _now_called(trial), *cells, trial.error or "")
-    table_console().print(table)
+        shown.add_row(trial.method, trial.trial, _now_called(trial), *cells, trial.error or "")
+    table_console().print(shown)
 
 
 def _now_called(trial: Trial) -> str:
@@ -92,6 +93,11 @@ def is_logged(method: Method, logged: dict[str, JsonValue]) -> bool:
     return {name: value for name, value in config_of(method).items() if name not in added} == logged
 
 
+def tuned(logs: Annotated[Path, typer.Option(help="Folder of logged trials.")] = LOGS) -> None:
+    """Say which methods have a full budget of logged trials on which task, which have less, and which none."""
+    typer.echo(table(logs))
+
+
 def parity(  # noqa: PLR0913 - one argument an option
     tasks: Annotated[str, typer.Option(help="Comma-separated: gowalla, beauty, or ids; all by default.")] = "",
     methods: Annotated[str, typer.Option(help="Comma-separated; all by default.")] = "",
@@ -102,7 +108,10 @@ def parity(  # noqa: PLR0913 - one argument an option
     workers: Annotated[int, typer.Option(min=1, help="Processes at the same time.")] = 1,
     data: Data = None,
 ) -> None:
-    """Print our numbers beside the printed ones on recorded logs; fresh runs are slow, and resume."""
+    """Print our numbers beside the printed ones on recorded logs; fresh runs are slow, and resume.
+
+    A fresh run of which a method failed ends with exit code 1.
+    """
     targets = chosen(TARGETS, tasks=words_of(tasks), methods=words_of(methods))
     if from_cache:
         records = cached(kept)
@@ -112,6 +121,8 @@ def parity(  # noqa: PLR0913 - one argument an option
         if save:
             keep(records, kept)
     table_console().print(render(list(held_beside(targets, records))))
-    for record in records:
-        if record.status != "ok":
-            _err.print(f"{record.method}: {record.error}", markup=False)
+    failed = [record for record in records if record.status != "ok"]
+    for record in failed:
+        _err.print(f"{record.method}: {record.error}", markup=False)
+    if failed:
+        raise typer.Exit(1)

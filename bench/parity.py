@@ -193,16 +193,26 @@ def _ours(row: Row) -> tuple[str, str, str, str, str]:
 
 
 def cached(folder: Path) -> list[ResultRecord]:
-    """Read all records of a folder of JSON lines."""
+    """Read all records of a folder of JSON lines; raises ValueError where there is no such folder."""
+    if not folder.is_dir():
+        raise ValueError(f"kept: expected a folder of records, got {folder}, which is none")
     return [record for path in sorted(folder.glob("*.jsonl")) for record in load(path)]
 
 
 def keep(records: Iterable[ResultRecord], folder: Path) -> None:
-    """Write records beside those of the folder, one file a task; a newer one of the same method and seed replaces."""
+    """Write records beside those of the folder, one file a task; a newer one of the same method and seed replaces.
+
+    Records of a task and method that no target names are dropped, be they new or of the folder.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    known = {(record.task, record.method, record.seed): record for record in cached(folder)}
     # The per-request values stay in the folder of the run.
-    known |= {(r.task, r.method, r.seed): r.model_copy(update={"values": None}) for r in records if r.status == "ok"}
+    fresh = [record.model_copy(update={"values": None}) for record in records if record.status == "ok"]
+    known = {(record.task, record.method, record.seed): record for record in [*cached(folder), *fresh]}
+    named = {(target.task, target.method) for target in TARGETS}
     for task in {task for task, _, _ in known}:
-        lines = [record.model_dump_json() for key, record in sorted(known.items()) if key[0] == task]
-        (folder / f"{task.replace('/', '~')}.jsonl").write_text("\n".join(lines) + "\n")
+        lines = [r.model_dump_json() for key, r in sorted(known.items()) if key[0] == task and key[:2] in named]
+        path = folder / f"{task.replace('/', '~')}.jsonl"
+        if lines:
+            path.write_text("\n".join(lines) + "\n")
+        else:
+            path.unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 `python benchmarks/metrics.py [--json]`. Lists: recall and NDCG at four cutoffs, 100,000 requests x top 1,000, 20
 relevant to each. Impressions: GAUC of 10 million of 200,000 users. Resampling: 1,000 bootstrap means of 8 columns. What
 would take minutes is measured on a part and scaled, which its row says; all contenders are first checked to agree.
+Work too small for the CPU clock has no ratio: "-", null in JSON.
 """
 
 from __future__ import annotations
@@ -70,9 +71,15 @@ def on_lists(n_requests: int, n_library: int) -> tuple[str, dict[str, Contender]
 
 
 def on_impressions(n_impressions: int, n_users: int) -> tuple[str, dict[str, Contender]]:
-    """Check that the contenders on impressions agree, and return what they are."""
+    """Check that the contenders on impressions agree, and return what they are; a part is a hundredth of many users.
+
+    Raises ValueError where no user of the part has impressions with and without a click, so that there is no GAUC.
+    """
     work = metrics_impressions.draw(n_impressions, n_users)
-    part = metrics_impressions.of_some_users(work, n_users // 100)
+    part = metrics_impressions.of_some_users(work, n_users // 100 or n_users)
+    if not np.intersect1d(part.user_E[part.label_E], part.user_E[~part.label_E]).size:
+        got = f"{len(part.user_E)} impressions of {part.n_users}"
+        raise ValueError(f"impressions: expected both labels of some user among those of libraries, got {got}")
     scale = n_impressions / len(part.user_E)
     for name, way in metrics_impressions.WAYS.items():
         whole = part if name in metrics_impressions.SLOW else work
@@ -142,15 +149,22 @@ def measure(contender: Contender, repeats: int) -> dict[str, float]:
     }
 
 
+def ratio(cpu_seconds: float, first: float) -> float | None:
+    """Return the CPU seconds against the first's; None where the clock read none of either."""
+    return cpu_seconds / first if cpu_seconds > 0 and first > 0 else None
+
+
 def report(title: str, contenders: Mapping[str, Contender], repeats: int) -> dict[str, object]:
     """Measure, print a table with ratios to the first row, and return the same for JSON."""
-    rows = {name: measure(contender, repeats) for name, contender in contenders.items()}
-    first = next(iter(rows.values()))["cpu_seconds"]
+    measured = {name: measure(contender, repeats) for name, contender in contenders.items()}
+    first = next(iter(measured.values()))["cpu_seconds"]
+    rows = {name: {**row, "ratio": ratio(row["cpu_seconds"], first)} for name, row in measured.items()}
     print(f"\n{title}; all agree\n{'':38}{'CPU s':>9}{'wall s':>9}{'ratio':>8}")
-    for name, row in rows.items():
-        row["ratio"] = row["cpu_seconds"] / first
+    for name, row in measured.items():
+        times = rows[name]["ratio"]
+        said = "-" if times is None else f"{times:.1f}"
         note = f"   scaled from 1/{row['scale']:.0f}" if row["scale"] != 1 else ""
-        print(f"{name:38}{row['cpu_seconds']:9.3f}{row['wall_seconds']:9.3f}{row['ratio']:8.1f}{note}", flush=True)
+        print(f"{name:38}{row['cpu_seconds']:9.3f}{row['wall_seconds']:9.3f}{said:>8}{note}", flush=True)
     return {"work": title, "rows": rows}
 
 

@@ -8,9 +8,13 @@ minute.
 from __future__ import annotations
 
 import ast
+import json
 import subprocess
 import sys
+import time
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -42,3 +46,34 @@ def test_one_starts_from_another_folder() -> None:
     command = [sys.executable, str(script), "--help"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT.parent, check=True)
     assert "--json" in done.stdout
+
+
+@pytest.fixture
+def scoring(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.setattr(sys, "path", [*sys.path])  # the benchmark puts the root first when it is imported
+    return import_module("benchmarks.metrics")
+
+
+def test_a_clock_that_read_nothing_gives_no_ratio(
+    scoring: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ticks = iter([0.0, 0.0, 0.0, 2.0])  # the first contender takes less than a tick, the second two seconds
+    monkeypatch.setattr(time, "process_time", lambda: next(ticks))
+    done = scoring.report("work", {name: scoring.Contender(list) for name in ("ours", "theirs")}, 1)
+    assert [row["ratio"] for row in done["rows"].values()] == [None, None]
+    assert json.loads(json.dumps(done, allow_nan=False)) == done
+    assert [line.split()[3] for line in capsys.readouterr().out.splitlines()[3:]] == ["-", "-"]
+
+
+def test_ratios_are_of_cpu_seconds_to_the_first(scoring: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks = iter([0.0, 2.0, 2.0, 7.0])
+    monkeypatch.setattr(time, "process_time", lambda: next(ticks))
+    done = scoring.report("work", {name: scoring.Contender(list) for name in ("ours", "theirs")}, 1)
+    assert [row["ratio"] for row in done["rows"].values()] == [1.0, 2.5]
+
+
+def test_few_users_are_scored_whole_and_too_few_impressions_are_refused(scoring: ModuleType) -> None:
+    _, contenders = scoring.on_impressions(1_000, 50)
+    assert {contender.scale for contender in contenders.values()} == {1.0}
+    with pytest.raises(ValueError, match=r"impressions: expected both labels of some user .*, got 1 impressions of 50"):
+        scoring.on_impressions(1, 50)

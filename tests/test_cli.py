@@ -105,6 +105,7 @@ def _run_of(name: str) -> list[str]:
             ["train-author-encoder", "--dataset", "x", "--out", "x", "--encoder", "nosuch:fn"],
             "encoder: expected package.",
         ),
+        (["parity", "--cached"], "kept: expected a folder of records, got docs/parity, which is none"),
         (["report", "/nowhere"], "/nowhere/records.jsonl: expected the records of a run"),
         (["run", "--seeds", "1,1", "--world", "tiny"], "seeds: expected distinct numbers"),
         (["run", "--world", "tiny", "--cell-seconds", "0"], "seconds: expected more than 0, got 0.0"),

@@ -6,10 +6,11 @@ import pytest
 from _pytest.mark import ParameterSet
 from typer.testing import CliRunner
 
+from bench import evidence
 from bench.cli import app
 from bench.parity import RECORDS, TARGETS, Target, cached, chosen, held_beside, keep
 from bench.plan import serves
-from bench.record import Machine, MetricValue, ResultRecord
+from bench.record import Machine, MetricValue, ResultRecord, append
 from bench.tasks import find_task
 from methods.registry import METHODS, create
 
@@ -56,14 +57,40 @@ def test_the_newest_record_counts() -> None:
 
 
 def test_kept_records_replace_older_ones_and_leave_the_rest(tmp_path: Path) -> None:
-    keep([record(0.07), record(0.02, method="other"), record(0.5, status="failed")], tmp_path)
+    keep([record(0.07), record(0.02, method="sasrec-bce-wide"), record(0.5, status="failed")], tmp_path)
     keep([record(0.08)], tmp_path)
     assert {(r.method, r.metrics["recall@10"].mean) for r in cached(tmp_path)} == {
         ("sasrec-ce-wide", 0.08),
-        ("other", 0.02),
+        ("sasrec-bce-wide", 0.02),
     }
     assert [path.name for path in tmp_path.iterdir()] == ["beauty~leave-one-out@v1.jsonl"]
     assert all(r.values is None for r in cached(tmp_path))
+
+
+def test_records_that_no_target_names_are_dropped_when_saving(tmp_path: Path) -> None:
+    stray, elsewhere = record(0.02, method="other"), record(0.03).model_copy(update={"task": "citeulike/cold@v1"})
+    for kept in (stray, elsewhere):  # as an older table of targets left them
+        append(tmp_path / f"{kept.task.replace('/', '~')}.jsonl", kept)
+    keep([record(0.08), record(0.01, method="another")], tmp_path)
+    assert [(r.task, r.method) for r in cached(tmp_path)] == [(TARGET.task, "sasrec-ce-wide")]
+    assert [path.name for path in tmp_path.iterdir()] == ["beauty~leave-one-out@v1.jsonl"]
+
+
+def test_a_folder_of_kept_records_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    words = ["parity", "--cached", "--kept", str(tmp_path / "none")]
+    with pytest.raises(ValueError, match=r"kept: expected a folder of records, got .*/none, which is none"):
+        CliRunner().invoke(app, words, catch_exceptions=False)
+
+
+@pytest.mark.parametrize(("status", "code"), [("failed", 1), ("ok", 0)])
+def test_a_fresh_run_with_a_failed_method_ends_with_exit_code_1(
+    status: str, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = [record(0.08), record(0.05, method="sasrec-bce-wide", status=status)]
+    monkeypatch.setattr(evidence, "run_targets", lambda *_, **__: ran)
+    done = CliRunner().invoke(app, ["parity", "--tasks", "beauty"])
+    assert done.exit_code == code, done.output
+    assert "sasrec-ce-wide" in done.output  # the table comes first
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda t: f"{t.task}-{t.method}-{t.metric}-{t.value}")
