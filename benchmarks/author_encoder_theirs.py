@@ -1,7 +1,8 @@
 """sentence-transformers' model and losses on the prompts and the weights that ours is timed with.
 
-Its trainer asks for the package `datasets`, which is no dependency of ours: the loop here is the least one around its
-losses, so what the trainer itself adds is not counted against it.
+What is timed is its losses in a plain loop, not its Trainer, which needs the package `datasets`, no dependency of ours:
+the loop is the least one around the losses, so what the Trainer would add is not counted. Prompts are token ids before
+the clock starts, as ours are.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from torch import nn
 from transformers import PreTrainedTokenizerFast, Qwen3Model
 
 from methods.author_encoder.gather import n_ranks, rank
+from methods.author_encoder.quiet import quiet
 from methods.author_encoder.step import Material
 
 
@@ -37,7 +39,7 @@ def seconds_of(
     backbone: Any, made: Material, *, batch: int, chunk: int, steps: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return wall and CPU seconds, (S, 2), and real tokens of the global batch, (S,), of each step but the first."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, quiet():
         model = _model(backbone, Path(folder)).train()
     # A chunk there is so many rows; ours is so many tokens, about 45 a row.
     loss_of: Any = (
@@ -50,11 +52,10 @@ def seconds_of(
     if len(trained) != n_ours:
         raise ValueError(f"trained weights: expected the {n_ours} that ours trains, got {len(trained)}")
     optimizer, order = torch.optim.AdamW(trained), np.random.default_rng(1).permutation(len(made.pairs.first_P))
-    clock, n_tokens = [], []
-    for step in range(steps + 1):
-        own = order[(step * n_ranks() + rank()) * batch :][:batch]
-        columns = [column_P[own] for column_P in (made.pairs.first_P, made.pairs.second_P)]
-        features = [model.preprocess([_words(made, author) for author in ids]) for ids in columns]
+    columns_S = [_columns(made, order[(s * n_ranks() + rank()) * batch :][:batch]) for s in range(steps + 1)]
+    features_S = [[model.preprocess([_words(made, author) for author in ids]) for ids in each] for each in columns_S]
+    clock = []
+    for features in features_S:
         loss_of(features, torch.empty(0)).backward()
         for weights in trained:
             if n_ranks() > 1:
@@ -63,8 +64,12 @@ def seconds_of(
         optimizer.step()
         optimizer.zero_grad()
         clock.append((time.perf_counter(), time.process_time()))
-        n_tokens.append(n_ranks() * float(made.tokens.lengths_R[np.concatenate(columns)].sum()))
+    n_tokens = [n_ranks() * float(made.tokens.lengths_R[np.concatenate(columns)].sum()) for columns in columns_S]
     return np.diff(np.array(clock), axis=0), np.array(n_tokens[1:])
+
+
+def _columns(made: Material, rows_B: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    return made.pairs.first_P[rows_B], made.pairs.second_P[rows_B]
 
 
 def _words(made: Material, author: int) -> str:

@@ -14,7 +14,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from methods.author_encoder import contrast, deepspeed_engine, engines, gather
+from methods.author_encoder import contrast, deepspeed_engine, engines, export, gather
 from methods.author_encoder.contrast import ContrastConfig
 from methods.author_encoder.deepspeed_engine import DeepSpeedEngine, ZeroConfig
 from methods.author_encoder.engines import Engine, OptimizerConfig, PlainEngine
@@ -25,6 +25,7 @@ from tests.author_encoder_tiny import encoder, material
 CPU = torch.device("cpu")
 SEED, BATCH = 3, 8
 CHUNK = 64  # tokens: several chunks a rank, not equally many
+STEADY = OptimizerConfig(learning_rate=0.02)  # AdamW, which clips
 
 
 @dataclass(frozen=True)
@@ -34,17 +35,23 @@ class Case:
     stage: int  # -1: no DeepSpeed
     chunk: int = 0
     accumulate: int = 1
+    every_known: bool = False
     checkpointing: bool = False
     fault: str = ""
 
     @property
     def name(self) -> str:
-        extra = " checkpointing" * self.checkpointing + f" {self.fault}" * bool(self.fault)
+        marks = {" every known": self.every_known, " checkpointing": self.checkpointing, f" {self.fault}": self.fault}
+        extra = "".join(mark for mark, is_set in marks.items() if is_set)
         return f"stage {self.stage} chunk {self.chunk} accumulate {self.accumulate}{extra}"
 
 
-EXACT = tuple(Case(*each) for each in product((-1, 0, 1, 2, 3), (0, CHUNK), (1, 2))) + tuple(
-    Case(stage, CHUNK, checkpointing=True) for stage in (-1, 2, 3)
+STAGES = (-1, 0, 1, 2, 3)
+EXACT = (
+    *(Case(*each) for each in product(STAGES, (0, CHUNK), (1, 2))),
+    # Chunks know nothing of the loss: half of the cases do for the other one, at each stage and accumulation.
+    *(Case(stage, chunk, accumulate, True) for stage in STAGES for chunk, accumulate in ((0, 1), (CHUNK, 2))),
+    *(Case(stage, CHUNK, checkpointing=True) for stage in (-1, 2, 3)),
 )
 FAULTY = (Case(1, CHUNK, fault="naive"), Case(2, CHUNK, fault="naive"), Case(-1, fault="no-grad"))
 
@@ -65,7 +72,7 @@ def step_of(case: Case) -> dict[str, Tensor]:
         chunk_tokens=case.chunk,
         warm_up=0.0,
         optimizer=optimizer,
-        contrast=ContrastConfig(log_q=True, prefixes=(4,), every_known=case.accumulate == 2),
+        contrast=ContrastConfig(log_q=True, prefixes=(4,), every_known=case.every_known),
     )
     engine: Engine
     if case.stage < 0:
@@ -117,6 +124,25 @@ def all_steps(out: Path) -> None:
     found["sharded"] = _naive_state()
     if dist.get_rank() == 0:
         torch.save(found, out)
+
+
+def zero_steps(out: Path) -> None:
+    """Do `two_steps` by ZeRO-2 and ZeRO-3; write the adapter of stage 3, and what its module itself holds by then."""
+    found = {}
+    for stage in (2, 3):
+        module = encoder()
+        engine = DeepSpeedEngine(module, STEADY, ZeroConfig(stage, persist_below=0), CPU)
+        found[f"stage {stage}"] = two_steps(engine)
+    found["sharded"] = {name: part.clone() for name, part in module.state_dict().items() if "lora_" in name}
+    export.write(engine, module, out.parent / "adapter")
+    torch.save(found, out)
+
+
+def two_steps(engine: Engine) -> dict[str, Tensor]:
+    """Return the weights after two steps in chunks."""
+    config = TrainingConfig(steps=2, batch=BATCH, chunk_tokens=CHUNK, warm_up=0.0, optimizer=STEADY)
+    train(engine, material(), config, Run(SEED))
+    return engine.weights()
 
 
 def _naive_state() -> dict[str, Tensor]:

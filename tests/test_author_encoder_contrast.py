@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -174,20 +175,32 @@ def test_a_temperature_below_zero_is_refused() -> None:
         ContrastConfig(temperature=-1)
 
 
+class Given(nn.Module):
+    """Stand in for a model of sentence-transformers: the vectors are its input."""
+
+    def forward(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
+        return features
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("n_hard", [0, 2])
-def test_the_loss_is_the_one_of_sentence_transformers(n_hard: int) -> None:
+@pytest.mark.parametrize(("symmetric", "n_hard"), [(False, 0), (False, 2), (True, 0)])  # theirs has no (True, 2)
+def test_the_loss_and_its_gradients_are_those_of_sentence_transformers(symmetric: bool, n_hard: int) -> None:
     from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
+    from sentence_transformers.util import dot_score
 
-    class Given(nn.Module):
-        """Stand in for a model: the vectors are its input."""
-
-        def forward(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
-            return features
-
-    hard = [[6, 7], [7, 8], [8, 9]] if n_hard else None
-    given = ends([0, 1, 2], [3, 4, 5], hard)
-    columns: Iterable[Tensor] = (given.first_BD, given.second_BD, *given.hard_BND.unbind(1))
-    oracle = MultipleNegativesRankingLoss(Given(), scale=20.0)  # type: ignore[arg-type]
-    expected = oracle([{"sentence_embedding": part} for part in columns], torch.empty(0))
-    assert float(info_nce(given, torch.tensor(20.0), PLAIN, known())) == pytest.approx(float(expected), rel=1e-5)
+    directions = ("query_to_doc", "doc_to_query")[: 1 + symmetric]
+    mode: Any = {"directions": directions, "partition_mode": "per_direction"}
+    given = ends([0, 1, 2], [3, 4, 5], [[6, 7], [7, 8], [8, 9]] if n_hard else None)
+    columns: tuple[Tensor, ...] = (given.first_BD, given.second_BD, *given.hard_BND.unbind(1))
+    scale, their_scale = (torch.tensor(20.0, requires_grad=True) for _ in range(2))
+    ours, theirs = ([part.clone().requires_grad_() for part in columns] for _ in range(2))
+    oracle = MultipleNegativesRankingLoss(Given(), scale=their_scale, similarity_fct=dot_score, **mode)  # type: ignore[arg-type]
+    expected = oracle([{"sentence_embedding": part} for part in theirs], torch.empty(0))
+    stacked = torch.stack(ours[2:], 1) if n_hard else given.hard_BND
+    asked = replace(given, first_BD=ours[0], second_BD=ours[1], hard_BND=stacked)
+    found = info_nce(asked, scale, replace(PLAIN, symmetric=symmetric), known())
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+    found_grads = torch.autograd.grad(found, [*ours, scale])
+    for got, wanted in zip(found_grads, torch.autograd.grad(expected, [*theirs, their_scale]), strict=True):
+        assert float(wanted.abs().max()) > 1e-3
+        torch.testing.assert_close(got, wanted, rtol=1e-5, atol=1e-5)

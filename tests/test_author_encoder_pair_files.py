@@ -62,20 +62,6 @@ def test_duckdb_reads_the_file_as_it_is(file: Path) -> None:
     assert rows == [(a, b, s, c) for a, b, s, c in zip(*(x.tolist() for x in columns_of(SOME)), strict=True)]
 
 
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning", "ignore::FutureWarning")
-def test_ray_reads_the_file_as_it_is(file: Path) -> None:
-    pytest.importorskip("pandas", reason="ray.data imports pandas, which Ray's own extra does not bring")
-    import ray
-
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
-    try:
-        rows = ray.data.read_parquet(str(file)).take_all()
-    finally:
-        ray.shutdown()
-    assert [row["second"] for row in rows] == SOME.second_P.tolist()
-
-
 def test_a_writer_that_fails_leaves_the_old_file_and_nothing_else(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*args: object, **kwargs: object) -> None:
         raise OSError("no room")

@@ -1,25 +1,37 @@
-"""SmolLM2 out of its package: it loads, says likeness, learns through adapters, and is unpacked once."""
+"""SmolLM2 out of its package: it learns on two ranks, comes back through peft, says likeness, and is unpacked once."""
+
+from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from peft import PeftModel
-from torch.nn import functional
-from transformers import AutoModel
+from safetensors.torch import load_file
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from transformers import AutoModel, AutoTokenizer
 
-from methods.author_encoder.backbones import BackboneConfig, folder_of, load
+from methods.author_encoder.backbones import BackboneConfig, folder_of
 from methods.author_encoder.encoder import Encoder
+from methods.author_encoder.engines import OptimizerConfig
+from methods.author_encoder.export import HEAD, read
+from methods.author_encoder.launch import Job, spawn
+from methods.author_encoder.prepared import write_prepared
+from methods.author_encoder.preparing import with_adapters
+from methods.author_encoder.quiet import quiet
 from methods.author_encoder.tokens import TokenTable
+from methods.author_encoder.training import TrainingConfig
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # of the GGUF reader's and transformers' making
 
 CONFIG = BackboneConfig("smollm2-135m")  # float32: bfloat16 is slower on most CPUs
+SEED, MAX_TOKENS = 1, 48
 # Each author in two wordings that share hardly a word.
-WORDINGS = (
+TRAINED = (
     (
         "Home baker: sourdough loaves, crusts and patient proofing.",
         "I ferment dough at night and pull bread from the oven.",
@@ -32,51 +44,111 @@ WORDINGS = (
     ("Nail art and lipstick swatches.", "Trying make-up: polish, shades, brushes."),
     ("Learning guitar, chords and songwriting.", "Strumming six strings and composing melodies."),
 )
+# The same kinds of authors in words that training does not read, then kinds of which it reads nothing.
+REWORDED = (
+    ("Bread recipes: rye, baguettes and long rises.", "My kneading bench smells of yeast and warm crust."),
+    ("Peaks, ridges and huts of the Dolomites.", "Trekking in high valleys, with a rucksack and poles."),
+    ("Studio headshots and natural light for couples.", "I take photos of people, close up, on film."),
+    ("Investing for beginners: bonds, pensions, debt.", "Making your salary last and your wealth grow."),
+    ("Two tabbies and a foster kitten.", "Feline care: fur, whiskers, scratching posts."),
+    ("Retro platformers and boss fights.", "A gamer with a controller and too many unfinished quests."),
+    ("Eyeshadow looks and skincare routines.", "Beauty tips about mascara, blush and foundation."),
+    ("Fingerpicking, riffs and music theory.", "I write songs on an acoustic instrument and sing them."),
+)
+UNSEEN = (
+    ("Balcony gardener: tomatoes, herbs and compost.", "Growing vegetables in pots, from seed to harvest."),
+    ("Vintage motorcycles, engines and rust.", "Restoring old bikes in my garage, bolt by bolt."),
+    ("Astronomer with a telescope in the backyard.", "Watching planets, stars and galaxies on clear nights."),
+    ("Marathon plans and interval training.", "Running every morning to be ready for the next race."),
+    ("Crochet patterns and knitted jumpers.", "Needles, wool and cosy handmade clothes."),
+    ("Street food in Bangkok and Hanoi.", "Eating noodles and skewers at Asian night markets."),
+    ("Raising twins: sleep, nappies and daycare.", "A mother's notes about babies and toddlers."),
+    ("Teaching French grammar and pronunciation.", "Lessons for those who want to speak a foreign language."),
+)
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("smollm2")
+def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return folder_of(CONFIG, texts=(), cache=tmp_path_factory.mktemp("smollm2"), seed=SEED)
 
 
-def read(encoder: Encoder, tokens: TokenTable) -> np.ndarray[Any, np.dtype[np.float32]]:
-    return encoder.encode(tokens, np.arange(len(tokens)), n_threads=1)
+@pytest.fixture(scope="module")
+def trained(backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a few steps on two ranks leave behind, started as `coldrecall train-author-encoder` starts them."""
+    place = tmp_path_factory.mktemp("trained")
+    ends = np.arange(2 * len(TRAINED), dtype=np.int32).reshape(-1, 2)
+    write_prepared(place / "in", ends, tokens(TRAINED, backbone), np.empty((len(ends), 0), np.int32))
+    (place / "in" / "backbone").symlink_to(backbone)
+    plan = TrainingConfig(steps=6, batch=len(TRAINED), warm_up=0.0, optimizer=OptimizerConfig(learning_rate=5e-4))
+    maker = "methods.author_encoder.preparing:with_adapters"
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("OMP_NUM_THREADS", "1")
+        spawn(Job(str(place / "in"), str(place / "out"), maker, SEED, training=plan), n_ranks=2)
+    return place / "out"
 
 
-def margin(vectors: np.ndarray[Any, np.dtype[np.float32]]) -> float:
-    """How much more alike the two wordings of an author are than those of two authors, on the mean."""
-    cosines = vectors[0::2] @ vectors[1::2].T
-    n = len(cosines)
-    return float(np.trace(cosines) / n - (cosines.sum() - np.trace(cosines)) / (n * n - n))
+def tokens(wordings: tuple[tuple[str, str], ...], backbone: Path) -> TokenTable:
+    tokenizer = AutoTokenizer.from_pretrained(backbone, local_files_only=True)
+    return TokenTable.of([text for pair in wordings for text in pair], tokenizer, max_tokens=MAX_TOKENS)
 
 
-@pytest.mark.filterwarnings("ignore")  # of the GGUF reader's and transformers' own making
-def test_adapters_on_smollm2_learn_likeness_and_come_back(cache: Path, tmp_path: Path) -> None:
-    encoder, tokenizer = load(CONFIG, texts=(), cache=cache, seed=1)
-    tokens = TokenTable.of([text for pair in WORDINGS for text in pair], tokenizer, max_tokens=48)
-    before = margin(read(encoder, tokens))
-    assert before > 0.001  # a language model knows paraphrases before it learns from pairs, if faintly
-    losses = []
-    optimizer = torch.optim.AdamW([w for w in encoder.parameters() if w.requires_grad], 5e-4)
-    for _ in range(6):
-        vectors, scale = encoder(*tokens.padded(np.arange(len(tokens))))
-        loss = functional.cross_entropy(scale * vectors[0::2] @ vectors[1::2].T, torch.arange(len(WORDINGS)))
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        losses.append(loss.item())
-    learned = read(encoder, tokens)
-    print(f"loss {losses[0]:.3f} -> {losses[-1]:.3f}, margin {before:.3f} -> {margin(learned):.3f}")  # noqa: T201
-    assert losses[-1] < 0.7 * losses[0]
-    assert margin(learned) > 2 * before
-    encoder.backbone.save_pretrained(tmp_path)  # type: ignore[operator]
-    plain = AutoModel.from_pretrained(folder_of(CONFIG, texts=(), cache=cache, seed=1), dtype=torch.float32)
-    encoder.backbone = PeftModel.from_pretrained(plain, tmp_path)
-    assert np.abs(read(encoder, tokens) - learned).max() < 1e-3
+def cosines(encoder: Encoder, table: TokenTable) -> NDArray[np.float32]:
+    """Return those of the authors' first wordings (rows) with their second ones (columns)."""
+    vectors_RD = vectors(encoder, table)
+    found: NDArray[np.float32] = vectors_RD[0::2] @ vectors_RD[1::2].T
+    return found
 
 
-@pytest.mark.filterwarnings("ignore")
-def test_smollm2_is_unpacked_once(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = folder_of(CONFIG, texts=(), cache=cache, seed=1)
+def vectors(encoder: Encoder, table: TokenTable) -> NDArray[np.float32]:
+    return encoder.encode(table, np.arange(len(table)), n_threads=1)
+
+
+def margins(cosines_AA: NDArray[np.float32]) -> NDArray[np.float32]:
+    """How much more alike each author's two wordings are than its first and those of others, on the mean."""
+    own_A = np.diag(cosines_AA)
+    return own_A - (cosines_AA.sum(1) - own_A) / (len(own_A) - 1)
+
+
+def through_peft(backbone: Path, adapter: Path) -> Encoder:
+    """Put the adapter on by peft's own reader, the projection by safetensors'."""
+    encoder = with_adapters(backbone, SEED)
+    with quiet():
+        plain = AutoModel.from_pretrained(backbone, dtype=torch.float32)
+    encoder.backbone = PeftModel.from_pretrained(plain, adapter)
+    encoder.head.weight.data.copy_(load_file(adapter / HEAD)["head.weight"])
+    return encoder
+
+
+def test_a_few_steps_on_two_ranks_lower_the_loss(trained: Path) -> None:
+    told = cast(Any, EventAccumulator)(str(trained / "tensorboard")).Reload()
+    losses = [each.value for each in told.Scalars("loss")]
+    assert len(losses) == 6
+    assert losses[-1] < 0.5 * losses[0]  # 2.01 to 0.26 where this was written
+
+
+def test_peft_reads_the_adapter_as_we_do(backbone: Path, trained: Path) -> None:
+    table, own = tokens(TRAINED[:2], backbone), with_adapters(backbone, SEED)
+    before = vectors(own, table)
+    read(own, trained / "adapter")
+    theirs = vectors(through_peft(backbone, trained / "adapter"), table)
+    assert np.abs(theirs - vectors(own, table)).max() < 1e-3
+    assert np.abs(theirs - before).max() > 0.01
+
+
+@pytest.mark.parametrize("wordings", [REWORDED, UNSEEN], ids=["reworded", "unseen"])
+def test_wordings_not_trained_on_are_closer_to_their_paraphrase_than_to_others(
+    wordings: tuple[tuple[str, str], ...], backbone: Path, trained: Path
+) -> None:
+    table = tokens(wordings, backbone)
+    before_A = margins(cosines(with_adapters(backbone, SEED), table))
+    after_A = margins(cosines(through_peft(backbone, trained / "adapter"), table))
+    # Where this was written: .008 to .057 reworded, .004 to .032 unseen, each for 7 of the 8 authors.
+    assert before_A.mean() > 0.001  # a language model knows paraphrases before it learns from pairs, if faintly
+    assert after_A.mean() > 2 * before_A.mean()
+    assert (after_A > 0).sum() >= 6
+
+
+def test_smollm2_is_unpacked_once(backbone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("methods.author_encoder.smollm2.AutoModelForCausalLM", None)
-    assert folder_of(replace(CONFIG, dtype="bfloat16"), texts=(), cache=cache, seed=2) == folder
+    again = folder_of(replace(CONFIG, dtype="bfloat16"), texts=(), cache=backbone.parent, seed=2)
+    assert again == backbone
