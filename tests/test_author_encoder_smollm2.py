@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from peft import PeftModel
 from safetensors.torch import load_file
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
 from transformers import AutoModel, AutoTokenizer
 
 from methods.author_encoder.backbones import BackboneConfig, folder_of
@@ -106,7 +106,8 @@ def vectors(encoder: Encoder, table: TokenTable) -> NDArray[np.float32]:
 def margins(cosines_AA: NDArray[np.float32]) -> NDArray[np.float32]:
     """How much more alike each author's two wordings are than its first and those of others, on the mean."""
     own_A = np.diag(cosines_AA)
-    return own_A - (cosines_AA.sum(1) - own_A) / (len(own_A) - 1)
+    margins_A: NDArray[np.float32] = own_A - (cosines_AA.sum(1) - own_A) / (len(own_A) - 1)
+    return margins_A
 
 
 def through_peft(backbone: Path, adapter: Path) -> Encoder:
