@@ -29,7 +29,7 @@ def counted(logs: Path) -> dict[str, Counter[str]]:
 
 def _configs(trials: Iterable[Trial]) -> Counter[str]:
     ran = {(trial.method, json.dumps(trial.config, sort_keys=True)) for trial in trials if trial.error is None}
-    return Counter(method for method, _ in ran)
+    return Counter(method for method, _ in sorted(ran))
 
 
 def table(logs: Path) -> str:
