@@ -179,7 +179,12 @@ def killed_when(out: Path, n_records: int, delay: float) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "kills",
-    [((0, 1.5), (0, 4.0)), ((1, 0.0), (5, 0.05)), ((10, 0.2), (11, 0.0), (20, 0.1)), ((40, 0.0),)],
+    [
+        ((0, 1.5), (0, 4.0)),
+        pytest.param(((1, 0.0), (5, 0.05)), marks=pytest.mark.hours),  # two and a half minutes each: two say enough
+        ((10, 0.2), (11, 0.0), (20, 0.1)),
+        pytest.param(((40, 0.0),), marks=pytest.mark.hours),
+    ],
     ids=["while simulating", "at the first records", "three times", "near the end"],
 )
 def test_a_killed_run_ends_with_the_records_of_one_left_alone(
