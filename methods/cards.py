@@ -24,6 +24,12 @@ def _tests(**files: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(f"tests/test_{file}.py::test_{test}" for file, tests in files.items() for test in tests)
 
 
+def _fading(card: Card) -> Card:
+    """Return the card of a method that lets silent authors fade, and is otherwise that of `card`."""
+    fades = _tests(fading=("an_author_halves_with_each_half_life_since_its_newest_note",))
+    return Card(card.reference, (*card.fixtures, *fades), f"{card.tolerance}; fading 1e-5")
+
+
 _SWING = Card(
     "Yang et al. 2020, arXiv:2010.05525; defaults of Apache Flink ML",
     _tests(
@@ -98,14 +104,10 @@ _SASREC_CE = Card(
     ),
     "loss 1e-4 relative; states 1e-6; of 60 users who go in a circle, nine in ten are told the next note",
 )
-_FADES = _tests(fading=("an_author_halves_with_each_half_life_since_its_newest_note",))
 _CONTENT_KNN = Card(
     "none: TF-IDF by scikit-learn, cosines summed over the history",
     _tests(text_baselines=("content_neighbours_are_summed_cosines_of_tf_idf_counted_by_hand",)),
     "1e-4 relative to words counted in Python",
-)
-_CONTENT_KNN_FADING = Card(
-    _CONTENT_KNN.reference, (*_CONTENT_KNN.fixtures, *_FADES), f"{_CONTENT_KNN.tolerance}; fading 1e-5"
 )
 _ALS_CONTENT = Card(
     "Gantner et al. 2010 (maps), doi:10.1109/ICDM.2010.129",
@@ -115,9 +117,7 @@ _ALS_CONTENT = Card(
     ),
     "1e-3 relative to dense ridge regressions and neighbours' means; exact where there are clicks enough",
 )
-_ALS_CONTENT_FADING = Card(
-    _ALS_CONTENT.reference, (*_ALS_CONTENT.fixtures, *_FADES), f"{_ALS_CONTENT.tolerance}; fading 1e-5"
-)
+_CONTENT_KNN_FADING, _ALS_CONTENT_FADING = _fading(_CONTENT_KNN), _fading(_ALS_CONTENT)
 _U2A2A2I = Card(
     "Xiaohongshu's and Twitter's chains as told in docs/chains.md",
     _tests(
