@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 JS = (0, 5)  # from five clicks to twenty little is gained: few new authors have more than five
 U2A = tuple(f"author-cold/u2a/j{j}@v1" for j in JS)
 TASK_IDS = (*U2A, "author-cold/a2a/j0@v1", "note-cold/u2n/age-0h@v1", "user-cold/u2n/j0@v1", "warm/next-note@v1")
-ONLY_CLICKS = ("item-cf", "swing", "als")
+ONLY_CLICKS = ("item-cf", "als")
 TEXT = ("content-knn", "als-ridge")
 METHODS = (*TRUTHS, "random", "recent", "popular-in-category", *ONLY_CLICKS, *TEXT)
 
