@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.case import Case
+from bench.described import Past
 from bench.probe import Impressions
 from bench.relevant import Relevant
 from bench.split import entity_of
@@ -27,7 +28,7 @@ _OPTIONAL = ("best_QK", "gain_QT", "author_N", "born_time_N", "age_seconds_N")
 class Exam:
     """Requests, cold bucket and truth of a task; `known_T` is how many clicks on each target a method is shown.
 
-    `shown` are the impressions of a probe, None for tasks that lists are scored by.
+    `shown` are the impressions of a probe and `past` those before it, None for tasks that lists are scored by.
     """
 
     requests: Requests
@@ -37,6 +38,7 @@ class Exam:
     known_T: NDArray[np.int64]
     truth: Truth
     shown: Impressions | None = None
+    past: Past | None = None
 
 
 def exam_of(case: Case, truth: Truth, shown: Impressions | None = None) -> Exam:
@@ -48,7 +50,8 @@ def exam_of(case: Case, truth: Truth, shown: Impressions | None = None) -> Exam:
     index = case.cut.index
     clicked_E = entity_of(case.task.target, index)[index.events.click_E]
     known_T = np.bincount(clicked_E[clicked_E >= 0], minlength=n_targets)
-    return Exam(case.requests, case.cold_only, n_targets, cold_T, known_T, truth, shown)
+    past = None if shown is None else Past.of(index, case.requests)
+    return Exam(case.requests, case.cold_only, n_targets, cold_T, known_T, truth, shown, past)
 
 
 def save(exam: Exam, path: Path) -> None:
@@ -71,8 +74,9 @@ def save(exam: Exam, path: Path) -> None:
     for name in _OPTIONAL:
         if getattr(truth, name) is not None:
             arrays[name] = getattr(truth, name)
-    if exam.shown is not None:
-        arrays |= {f"shown_{field.name}": getattr(exam.shown, field.name) for field in fields(exam.shown)}
+    for prefix, part in (("shown", exam.shown), ("past", exam.past)):
+        if part is not None:
+            arrays |= {f"{prefix}_{field.name}": getattr(part, field.name) for field in fields(part)}
     for name in ("oracle", "affinity"):
         slates: Slates | None = getattr(truth, name)
         if slates is not None:
@@ -102,7 +106,8 @@ def load(path: Path) -> Exam:
     )
     cold_only = requests(arrays["cold_only_C"]) if "cold_only_C" in arrays else None
     cold_T, known_T = arrays["cold_T"], arrays["known_T"]
-    shown = None
+    shown, past = None, None
     if "shown_row_I" in arrays:
         shown = Impressions(**{field.name: arrays[f"shown_{field.name}"] for field in fields(Impressions)})
-    return Exam(requests(arrays["candidates_C"]), cold_only, len(cold_T), cold_T, known_T, truth, shown)
+        past = Past(**{field.name: arrays[f"past_{field.name}"] for field in fields(Past)})
+    return Exam(requests(arrays["candidates_C"]), cold_only, len(cold_T), cold_T, known_T, truth, shown, past)

@@ -8,14 +8,14 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.answer import Answer, Lists
+from bench.answer import Answer, Said
 from bench.exam import Exam
 from bench.exam import load as load_exam
 from bench.folder import RunFolder
 from bench.plan import Cell
 from bench.prepare import Source, exam_path
-from bench.record import Machine, Measured, ResultRecord, Status, append
-from bench.score import World, check_and_score
+from bench.record import Machine, ResultRecord, Status, append
+from bench.score import World, check_and_score, check_and_score_description
 from bench.stats import mean_interval
 from bench.tasks import find_task
 from simulator.spec import find_world
@@ -38,15 +38,15 @@ class Marker:
         """Return the exam of a task; the latest are kept in memory."""
         return self._exam(exam_path(str(self._folder.exams), source.name, task))
 
-    def mark(self, cell: Cell, source: Source, answer: Answer, lists: tuple[Lists, Lists]) -> ResultRecord:
+    def mark(self, cell: Cell, source: Source, said: Said) -> ResultRecord:
         """Record the answer of a worker; a refused slate is a failed cell that says why."""
-        ids_QK, cold_only_ids_QK = lists
-        if answer.status != "ok" or ids_QK is None or answer.measured is None:
+        answer = said.answer
+        if answer.status != "ok" or said.ids_QK is None or answer.measured is None:
             return self.fail(cell, source, answer.error or "no answer", "oom" if answer.status == "oom" else "failed")
         cold_only = self.exam(source, cell.task).cold_only
-        if (cold_only is None) != (cold_only_ids_QK is None):
+        if (cold_only is None) != (said.cold_only_ids_QK is None):
             return self.fail(cell, source, f"lists: expected {1 if cold_only is None else 2} of {answer.shape}")
-        return self.mark_lists(cell, source, (ids_QK, cold_only_ids_QK), answer.measured, confined=answer.confined)
+        return self._mark_lists(cell, source, said)
 
     def mark_truth(self, cell: Cell, source: Source) -> ResultRecord:
         """Record a list that was made from the truth itself."""
@@ -55,30 +55,25 @@ class Marker:
         if slates is None:
             return self.fail(cell, source, f"{cell.method}: expected a simulated world, got {source.name}")
         cold_only = None if truth.cold_only is None else _only(slates.ids_QK, truth.cold_T)
-        return self.mark_lists(cell, source, (slates.ids_QK, cold_only), None, confined=True)
+        told = Answer(task=cell.task, status="ok", confined=True)
+        return self._mark_lists(cell, source, Said(told, slates.ids_QK, cold_only))
 
-    def mark_lists(
-        self,
-        cell: Cell,
-        source: Source,
-        lists: tuple[NDArray[np.int32], Lists],
-        measured: Measured | None,
-        *,
-        confined: bool,
-    ) -> ResultRecord:
+    def _mark_lists(self, cell: Cell, source: Source, said: Said) -> ResultRecord:
         """Check and score lists, then write the values and the line that speaks of them."""
         world: World | None = None
         if source.world is not None and source.seed is not None:
             world = (find_world(source.world), source.seed)
         try:
             task, exam = find_task(cell.task), self.exam(source, cell.task)
-            values = check_and_score(task, exam, *lists, world)
+            assert said.ids_QK is not None
+            values = check_and_score(task, exam, said.ids_QK, said.cold_only_ids_QK, world)
+            values |= check_and_score_description(exam, said.described_TD)
         except ValueError as error:
             return self.fail(cell, source, f"{type(error).__name__}: {error}")
         metrics = {name: mean_interval(column) for name, column in values.items()}
         path = self._folder.write_values(cell.key, values)
-        result = {"metrics": metrics, "measured": measured, "values": path, "confined": confined}
-        return self._write(self._record(cell, source, status="ok", **result))
+        told = {"measured": said.answer.measured, "confined": said.answer.confined}
+        return self._write(self._record(cell, source, status="ok", metrics=metrics, values=path, **told))
 
     def fail(self, cell: Cell, source: Source, error: str, status: Status = "failed") -> ResultRecord:
         """Record that a cell has no result, and why."""

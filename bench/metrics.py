@@ -104,14 +104,16 @@ class MetricRow:
     "cold-only" does so on lists made among cold candidates only; one of `KNOWN` restricts relevant and bucket to the
     targets of that range. `needs`: "hits" is (hits,), "listed" is (lists, relevant, hits) and gives a value a relevant
     target, "bucket" is (lists, bucket), "candidates" is (candidate counts, relevant), "gain" is (gains of the list,
-    gains of the oracle's list). Others are of no list and have no `k`: "impressions" is (user_aucs,), "unaided" and
-    "alone" are so too, of other scores (`bench.probe`), "waits" is (seconds to the m-th impression, ages in seconds),
-    for each note.
+    gains of the oracle's list). Others are of no list and have no `k`: "impressions" is (user_aucs,), "unaided",
+    "alone" and "described" are so too, of other scores (`bench.probe`), "waits" is (seconds to the m-th impression,
+    ages in seconds), for each note.
     """
 
     function: str
     on: Literal["all", "cold", "cold-only", "known-0", "known-1", "known-5", "known-20"]
-    needs: Literal["hits", "listed", "bucket", "candidates", "gain", "impressions", "unaided", "alone", "waits"]
+    needs: Literal[
+        "hits", "listed", "bucket", "candidates", "gain", "impressions", "unaided", "alone", "described", "waits"
+    ]
     direction: Literal["higher", "lower"]
     unit: str
     reference: str
@@ -235,12 +237,18 @@ METRICS: dict[str, MetricRow] = {
     "gauc_alone": MetricRow(
         "bench.gauc:gauc", "all", "alone", "higher", _SHARE, _DIN,
         "GAUC of the method's own order of the notes, without a ranker."),
+    "gauc_described": MetricRow(
+        "bench.gauc:gauc", "all", "described", "higher", _SHARE, _DIN,
+        "GAUC of the probe's ranker with columns of the method's vectors or codes, without its order."),
     "cold_gauc": MetricRow(
         "bench.gauc:gauc", "cold", "impressions", "higher", _SHARE, _DIN,
         "GAUC on impressions of notes that nobody had clicked."),
     "cold_gauc_unaided": MetricRow(
         "bench.gauc:gauc", "cold", "unaided", "higher", _SHARE, _DIN,
         "GAUC of the probe's ranker without the method's column on impressions of notes that nobody had clicked."),
+    "cold_gauc_described": MetricRow(
+        "bench.gauc:gauc", "cold", "described", "higher", _SHARE, _DIN,
+        "GAUC of the probe's ranker with the method's vectors or codes on impressions of notes nobody had clicked."),
     "cold_gauc_alone": MetricRow(
         "bench.gauc:gauc", "cold", "alone", "higher", _SHARE, _DIN,
         "GAUC of the method's own order on impressions of notes that nobody had clicked."),

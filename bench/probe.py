@@ -2,7 +2,8 @@
 
 Impressions are those of the uniform channels in [T, T + window), of notes that existed at T: whatever the platform's
 own ranker prefers is not in them. The ranker is a logistic regression on a dozen fixed columns counted from the log
-before T; a method adds one column, -log(1 + r) with r the note's place in the user's list of all notes asked about.
+before T; a method adds one column, -log(1 + r) with r the note's place in the user's list of all notes asked about,
+or, in a second ranker, what its vectors or codes give (`bench.described`).
 It is fitted on four fifths of the users and scores the last, each fifth in turn, so that no user's click has taught
 the ranker that scores it, and all impressions of a user are scored by one ranker: GAUC compares no two of them.
 
@@ -85,12 +86,28 @@ def probe(ids_QK: NDArray[np.int32], shown: Impressions) -> tuple[Probed, Probed
     place_I = order_column(ids_QK, shown)
     ranked_I = cross_fitted(np.column_stack([shown.columns_IX, place_I]), shown)
     scores = (ranked_I, cross_fitted(shown.columns_IX, shown), place_I)
+    aucs = [all_and_cold(score_I, shown) for score_I in scores]
+    return Probed(*(of_all for of_all, _ in aucs)), Probed(*(of_cold for _, of_cold in aucs))
 
-    def on(kept_I: NDArray[np.bool_]) -> Probed:
-        row_I, click_I = shown.row_I[kept_I], shown.click_I[kept_I]
-        return Probed(*(user_aucs(row_I, score_I[kept_I], click_I) for score_I in scores))
 
-    return on(np.ones_like(shown.cold_I)), on(shown.cold_I)
+def probe_description(columns_IX: NDArray[np.float32], shown: Impressions) -> tuple[UserAucs, UserAucs]:
+    """Return AUCs of the ranker with the columns of a description, without the order: of all, and of cold notes."""
+    return all_and_cold(cross_fitted(np.column_stack([shown.columns_IX, columns_IX]), shown), shown)
+
+
+def all_and_cold(score_I: NDArray[np.float32], shown: Impressions) -> tuple[UserAucs, UserAucs]:
+    """Return each user's AUC over all impressions, and over those of cold notes."""
+    cold_I = shown.cold_I
+    return (
+        user_aucs(shown.row_I, score_I, shown.click_I),
+        user_aucs(shown.row_I[cold_I], score_I[cold_I], shown.click_I[cold_I]),
+    )
+
+
+def shrunk(n_clicked: NDArray[np.number], n_shown: NDArray[np.number], rate: float) -> NDArray[np.float64]:
+    """Return the logarithm of click rates that are drawn to `rate` where few were shown."""
+    log_rates: NDArray[np.float64] = np.log((n_clicked + _PRIOR * rate) / (n_shown + _PRIOR))
+    return log_rates
 
 
 def order_column(ids_QK: NDArray[np.int32], shown: Impressions) -> NDArray[np.float32]:
@@ -133,7 +150,7 @@ def _columns(user_I: NDArray[np.int32], note_I: NDArray[np.int32], known: Observ
         shown = np.bincount(key_E, minlength=n)[key_I]
         clicked = np.bincount(key_E[events.click_E], minlength=n)[key_I]
         yield np.log1p(shown)
-        yield np.log((clicked + _PRIOR * overall) / (shown + _PRIOR))
+        yield shrunk(clicked, shown, overall)
 
     author_N, category_N = notes.author_N + 1, notes.category_N.astype(np.int32) + 1  # -1 becomes 0
     n_authors, n_categories = len(known.catalog.authors) + 1, len(known.catalog.categories) + 1

@@ -215,16 +215,16 @@ def _settle(event: Message | Ended | Elsewhere, groups: dict[str, _Group], marke
             group.has_begun = True
             return []
         try:
-            answer, ids_QK, cold_only_ids_QK = answers.unpack(event.content)
-            cell = group.cells.pop(answer.task)
+            said = answers.unpack(event.content)
+            cell = group.cells.pop(said.answer.task)
         except (ValueError, KeyError) as error:
             got = " ".join(str(error).split())[:300]
             return _fail_all(group, marker, f"answer: expected one to a task that was asked, got {got}")
-        unaccounted = answers.unaccounted(answer, event.spent) if answer.status == "ok" else None
+        unaccounted = answers.unaccounted(said.answer, event.spent) if said.answer.status == "ok" else None
         if unaccounted is not None:
             marker.fail(cell, group.source, unaccounted)
         else:
-            marker.mark(cell, group.source, answer, (ids_QK, cold_only_ids_QK))
+            marker.mark(cell, group.source, said)
         return [cell]
     return _fail_all(group, marker, event.why or "the process ended without an answer", event.status)
 

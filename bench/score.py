@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.answer import Description
 from bench.check import check_slates
+from bench.described import check_description, description_columns
 from bench.exam import Exam
 from bench.gauc import UserAucs
 from bench.metrics import KNOWN, METRICS, MetricRow
-from bench.probe import Impressions, probe
+from bench.probe import Impressions, probe, probe_description
 from bench.relevant import Hits, Relevant, find_hits
 from bench.task import Task
 from simulator.oracle import Oracle
@@ -69,13 +71,28 @@ def score_probe(ids_QK: NDArray[np.int32], shown: Impressions) -> Values:
     for bucket, probed in zip(("all", "cold"), probe(ids_QK, shown), strict=True):
         for needs, aucs in (("impressions", probed.ranked), ("unaided", probed.unaided), ("alone", probed.alone)):
             for name, column in _of_impressions(aucs, needs=needs, on=bucket).items():
-                values[name] = column if METRICS[name].function in _OF_ALL_USERS else _by_request(column, aucs, ids_QK)
+                values[name] = (
+                    column if METRICS[name].function in _OF_ALL_USERS else _by_request(column, aucs, len(ids_QK))
+                )
     return values
 
 
-def _by_request(value_U: NDArray[np.float64], aucs: UserAucs, ids_QK: NDArray[np.int32]) -> NDArray[np.float64]:
+def check_and_score_description(exam: Exam, described_TD: Description) -> Values:
+    """Refuse a bad description, then return what a probe makes of it; nothing where there is none or no probe."""
+    if exam.shown is None or exam.past is None or described_TD is None:
+        return {}
+    check_description(described_TD, exam.n_targets)
+    values: Values = {}
+    columns_IX = description_columns(described_TD, exam.shown, exam.past)
+    for bucket, aucs in zip(("all", "cold"), probe_description(columns_IX, exam.shown), strict=True):
+        for name, column in _of_impressions(aucs, needs="described", on=bucket).items():
+            values[name] = _by_request(column, aucs, len(exam.requests))
+    return values
+
+
+def _by_request(value_U: NDArray[np.float64], aucs: UserAucs, n_requests: int) -> NDArray[np.float64]:
     """Return the value of each request's user, NaN for those without such impressions."""
-    value_Q = np.full(len(ids_QK), np.nan)
+    value_Q = np.full(n_requests, np.nan)
     value_Q[aucs.user_U] = value_U
     return value_Q
 
@@ -139,7 +156,7 @@ def _inputs(
             return n_candidates(sheet.asked), sheet.relevant
         case "gain":
             return None if gain_QK is None else (gain_QK, best_QK)
-        case "impressions" | "unaided" | "alone" | "waits":
+        case "impressions" | "unaided" | "alone" | "described" | "waits":
             return None
 
 

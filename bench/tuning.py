@@ -204,7 +204,7 @@ def _scored(said: Message | Ended, bench: Bench) -> dict[str, object]:
     """Return what an answer is worth; raise ValueError where there is none, or none that can be believed."""
     if isinstance(said, Ended):
         return {"error": said.why or "the process ended without an answer", "value": None}
-    answer, ids_QK, cold_ids_QK = answers.unpack(said.content)
+    answer, ids_QK, cold_ids_QK, _ = answers.unpack(said.content)
     why = answer.error if answer.status != "ok" else answers.unaccounted(answer, said.spent)
     if why is not None or answer.measured is None or ids_QK is None:
         return {"error": why or "no answer", "value": None}

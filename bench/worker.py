@@ -20,17 +20,18 @@ from typing import Literal
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from bench.answer import Answer, Lists, pack
+from bench.answer import Answer, Description, Said, pack
 from bench.confined import hide
 from bench.handout import Held, Questions, View, ask
 from bench.measure import Clock, Speed, Stopwatch, latency, peak_bytes, recommend_all
 from bench.record import Measured
+from bench.task import Shown
 from bench.tasks import find_task
 from bench.trials import trials
-from methods.base import Budget, Method
+from methods.base import Budget, Describes, Method
 from methods.registry import create
 from simulator.luck import generator
-from simulator.schema import Kind, Observation
+from simulator.schema import Kind, Observation, SchemaError
 
 _NOTHING = Clock(0.0, 0.0)
 
@@ -71,8 +72,8 @@ def work(job: Assignment, hidden: tuple[str, ...], desk: connection.Connection, 
     limit_memory(job.memory_bytes)
     with threadpool_limits(job.budget.threads):
         pipe.send_bytes(b"")  # from here on time is the method's
-        for answer, ids_QK, cold_only_ids_QK in _answers(job, desk, confined):
-            pipe.send_bytes(pack(answer, ids_QK, cold_only_ids_QK))
+        for said in _answers(job, desk, confined):
+            pipe.send_bytes(pack(said))
     pipe.close()
 
 
@@ -103,7 +104,7 @@ class _Living:
     held: Held = "fit"
 
 
-def _answers(job: Assignment, desk: connection.Connection, confined: bool) -> Iterator[tuple[Answer, Lists, Lists]]:
+def _answers(job: Assignment, desk: connection.Connection, confined: bool) -> Iterator[Said]:
     """Fit and index whenever a view is handed out, and answer every task."""
     living: _Living | None = None
     for place, name in enumerate(job.tasks):
@@ -128,7 +129,7 @@ def _answers(job: Assignment, desk: connection.Connection, confined: bool) -> It
             yield _answer(living, name, given, spent, confined)
         except (Exception, SystemExit) as error:  # whatever a method raises is its result
             status: Literal["oom", "failed"] = "oom" if isinstance(error, MemoryError) else "failed"
-            yield Answer(task=name, status=status, error=_describe(error), confined=confined), None, None
+            yield Said(Answer(task=name, status=status, error=_described_error(error), confined=confined))
 
 
 def _fit(seen: Observation, task: str, job: Assignment) -> _Living:
@@ -147,13 +148,15 @@ def _index(seen: Observation, living: _Living) -> _Living:
     return replace(living, method=method, index_clock=watch.read, held="index")
 
 
-def _answer(living: _Living, task: str, given: Questions, spent: Clock, confined: bool) -> tuple[Answer, Lists, Lists]:
-    method, cold_only_ids_QK = living.method, None
-    k = max(find_task(task).ks)
+def _answer(living: _Living, task: str, given: Questions, spent: Clock, confined: bool) -> Said:
+    method, asked, cold_only_ids_QK, described_TD = living.method, find_task(task), None, None
+    k = max(asked.ks)
     with Stopwatch() as watch:
         ids_QK, seconds = recommend_all(method, given.requests, k=k)
         if given.cold_only is not None:
             cold_only_ids_QK, _ = recommend_all(method, given.cold_only, k=k)
+        if isinstance(asked.split, Shown):
+            described_TD = _described(method)
         speed = Speed(len(given.requests) / max(seconds, 1e-9), *latency(method, given.requests, k=k))
     spent += watch.read
     measured = Measured(
@@ -163,7 +166,7 @@ def _answer(living: _Living, task: str, given: Questions, spent: Clock, confined
         **asdict(speed),
         peak_bytes=peak_bytes(),
     )
-    said = Answer(
+    answer = Answer(
         task=task,
         status="ok",
         measured=measured,
@@ -171,10 +174,20 @@ def _answer(living: _Living, task: str, given: Questions, spent: Clock, confined
         confined=confined,
         shape=(len(ids_QK), k),
     )
-    return said, ids_QK, cold_only_ids_QK
+    return Said(answer, ids_QK, cold_only_ids_QK, described_TD)
 
 
-def _describe(error: BaseException) -> str:
+def _described(method: Method) -> Description:
+    """Return what a method holds of each target, None where it does not say."""
+    if not isinstance(method, Describes):
+        return None
+    described_TD = method.describe()
+    if described_TD.dtype not in (np.float32, np.int32) or described_TD.ndim != 2:
+        raise SchemaError("describe", "float32 (T, D) or int32 (T, L)", f"{described_TD.dtype}{described_TD.shape}")
+    return described_TD
+
+
+def _described_error(error: BaseException) -> str:
     """Return the error's own words and the innermost place it came from."""
     frames = traceback.extract_tb(error.__traceback__)
     return f"{type(error).__name__}: {error} ({Path(frames[-1].filename).name}:{frames[-1].lineno})"[:2_000]

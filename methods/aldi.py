@@ -99,6 +99,10 @@ class ALDI:
             by_teacher_QT = self.is_warm_T_[requests.ids_Q][:, None] & self.is_warm_T_
         return rank(np.where(by_teacher_QT, own_QF @ own_TF.T, made_QF @ made_TF.T), requests, k=k)
 
+    def describe(self) -> NDArray[np.float32]:
+        """Return the student's vectors, which alone all targets have."""
+        return self.made_TF_
+
     def _users(self, own_QF: NDArray[np.float32]) -> NDArray[np.float32]:
         with threads(self.n_threads_), torch.no_grad():
             return plain(self.student_.users(tensor(own_QF)))

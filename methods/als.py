@@ -66,6 +66,10 @@ class ALS:
         """Rank by factors."""
         return rank(self.folded_.scores(requests, self.folded_.model.item_factors), requests, k=k)
 
+    def describe(self) -> NDArray[np.float32]:
+        """Return the factors of the targets."""
+        return np.asarray(self.folded_.model.item_factors, np.float32)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LearntALS:

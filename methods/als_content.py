@@ -113,12 +113,16 @@ class ALSContent:
         share_T1 = np.where(n_T1 > 0, self.config.shrinkage / np.maximum(n_T1 + self.config.shrinkage, 1), 1)
         share_T1 = np.where(n_T1 < self.config.few_users, share_T1, 0).astype(np.float32)
         own_TF = self.folded_.model.item_factors
-        self.items_TF_ = own_TF + share_T1 * (made_TF - own_TF)
+        self.items_TF_: NDArray[np.float32] = own_TF + share_T1 * (made_TF - own_TF)
         self.remains_T_ = fading(seen, self.config.author_half_life_days, target=self.target_)
 
     def recommend(self, requests: Requests, *, k: int) -> Slates:
         """Rank by factors."""
         return rank(faded(self.folded_.scores(requests, self.items_TF_), self.remains_T_), requests, k=k)
+
+    def describe(self) -> NDArray[np.float32]:
+        """Return the factors of the targets, made from text where clicks are few."""
+        return self.items_TF_
 
     def _make(self, seen: Observation) -> NDArray[np.float32]:
         """Return the factors (T, F) that text makes; zeros for targets that have clicks enough already."""

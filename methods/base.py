@@ -8,9 +8,10 @@ fit. One instance serves one target kind.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simulator.schema import Kind, Observation, Requests, Slates
 
@@ -58,4 +59,17 @@ class Method(Protocol):
 
     def recommend(self, requests: Requests, *, k: int) -> Slates:
         """Rank up to `k` unseen candidates for each request, best first."""
+        ...
+
+
+@runtime_checkable
+class Describes(Protocol):
+    """What a method may offer beyond its lists: what it holds of each target, for a ranker after it."""
+
+    def describe(self) -> NDArray[np.float32] | NDArray[np.int32]:
+        """Return a row for each target of the indexed view, T of them.
+
+        Either vectors, float32 (T, D), compared by cosine, zeros where nothing is known; or codes, int32 (T, L), the
+        coarsest first, -1 from where there is none. D and L are at most 1,024.
+        """
         ...

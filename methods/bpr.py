@@ -17,6 +17,7 @@ from typing import ClassVar
 
 import numpy as np
 from implicit.cpu.bpr import BayesianPersonalizedRanking
+from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from methods.base import Budget, Capabilities
@@ -90,3 +91,7 @@ class BPR:
     def recommend(self, requests: Requests, *, k: int) -> Slates:
         """Rank by factors."""
         return rank(self.factors_.scores(requests), requests, k=k)
+
+    def describe(self) -> NDArray[np.float32]:
+        """Return the factors of the targets, without the bias."""
+        return self.factors_.items_TF

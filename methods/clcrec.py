@@ -98,6 +98,10 @@ class CLCRec:
         """Rank by the vectors."""
         return rank(answers(requests, self._users, self.items_TF_), requests, k=k)
 
+    def describe(self) -> NDArray[np.float32]:
+        """Return the targets' vectors, or their contents'."""
+        return self.items_TF_
+
     def _users(self, ids_Q: NDArray[np.int32]) -> NDArray[np.float32]:
         users_QF: NDArray[np.float32] = self.now_UF_[ids_Q]
         return users_QF

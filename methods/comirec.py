@@ -92,6 +92,10 @@ class ComiRec:
             np.maximum(scores_QT, interests_QKF[:, interest] @ self.now_TF_.T, out=scores_QT)
         return rank(scores_QT, requests, k=k)
 
+    def describe(self) -> NDArray[np.float32]:
+        """Return the targets' vectors."""
+        return self.now_TF_
+
     def _interests(
         self, histories: Histories, items_TF: NDArray[np.float32], ids_Q: NDArray[np.int32]
     ) -> NDArray[np.float32]:

@@ -77,6 +77,10 @@ class ContentMiniLM:
         profile_QD = profiles(requests, self.history_UT_) @ self.vectors_TD_
         return rank(profile_QD @ self.vectors_TD_.T, requests, k=k)
 
+    def describe(self) -> NDArray[np.float32]:
+        """Return the vectors of the targets' text."""
+        return self.vectors_TD_
+
     def _read(self, seen: Observation) -> NDArray[np.float32]:
         return self.memory_.vectors(texts(seen, self.config, target=self.target_))
 

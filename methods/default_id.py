@@ -94,6 +94,10 @@ class DefaultID:
         """Rank by the vectors."""
         return rank(answers(requests, self._users, self.now_TF_), requests, k=k)
 
+    def describe(self) -> NDArray[np.float32]:
+        """Return the vectors of the ids, or the default."""
+        return self.now_TF_
+
     def _users(self, ids_Q: NDArray[np.int32]) -> NDArray[np.float32]:
         return self._tower(self.histories_.latest(ids_Q, self.config.tower.history), self.clicks_TF_)
 

@@ -83,6 +83,10 @@ class DropoutNet:
         """Rank by the towers."""
         return rank(answers(requests, self._users, self.items_TF_), requests, k=k)
 
+    def describe(self) -> NDArray[np.float32]:
+        """Return the targets' vectors."""
+        return self.items_TF_
+
     def _users(self, ids_Q: NDArray[np.int32]) -> NDArray[np.float32]:
         with threads(self.n_threads_), torch.no_grad():
             return plain(self.towers_.users(tensor(self.now_.folded.users(ids_Q))))

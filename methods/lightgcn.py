@@ -86,6 +86,10 @@ class LightGCN:
         """Rank by factors."""
         return rank(self.factors_.scores(requests), requests, k=k)
 
+    def describe(self) -> NDArray[np.float32]:
+        """Return the smoothed vectors of the targets."""
+        return self.factors_.items_TF
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Graph:

@@ -110,6 +110,10 @@ class SASRec:
             scores_QT = self._states(ids_QL) @ plain(self.net_.items_TD).T
         return rank(scores_QT, requests, k=k)
 
+    def describe(self) -> NDArray[np.float32]:
+        """Return the targets' vectors."""
+        return plain(self.net_.items_TD)
+
     def _place(self, items_TD: NDArray[np.float32]) -> None:
         """Let the network read and say these targets."""
         self.net_.items_TD = nn.Parameter(tensor(items_TD), requires_grad=False)

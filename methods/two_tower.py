@@ -86,6 +86,10 @@ class TwoTower:
         """Rank by the towers."""
         return rank(answers(requests, self._users, self.items_TF_), requests, k=k)
 
+    def describe(self) -> NDArray[np.float32]:
+        """Return the targets' vectors."""
+        return self.items_TF_
+
     def _users(self, ids_Q: NDArray[np.int32]) -> NDArray[np.float32]:
         history_QL = torch.from_numpy(self.histories_.latest(ids_Q, self.config.tower.history))
         with threads(self.n_threads_), torch.no_grad():

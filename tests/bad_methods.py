@@ -149,3 +149,37 @@ class Mutates(Good):
 
     def fit(self, seen: Observation, *, target: Kind, rng: np.random.Generator, budget: Budget) -> None:
         seen.events.click_E[:] = True
+
+
+class Describes(Good):
+    """Holds codes of notes: the category, then the note itself."""
+
+    def index(self, seen: Observation) -> None:
+        super().index(seen)
+        notes = seen.catalog.notes
+        self.codes_TL_ = np.column_stack([notes.category_N, np.arange(len(notes))]).astype(np.int32)
+
+    def describe(self) -> NDArray[np.float32] | NDArray[np.int32]:
+        """Return the codes; the bad ones bend this."""
+        return self.codes_TL_
+
+
+class DescribesFew(Describes):
+    """Leaves a note out."""
+
+    def describe(self) -> NDArray[np.float32] | NDArray[np.int32]:
+        return self.codes_TL_[1:]
+
+
+class DescribesNothing(Describes):
+    """A vector is not a number."""
+
+    def describe(self) -> NDArray[np.float32] | NDArray[np.int32]:
+        return np.full((len(self.codes_TL_), 2), np.nan, np.float32)
+
+
+class DescribesInWords(Describes):
+    """Another type than asked for."""
+
+    def describe(self) -> NDArray[np.float32] | NDArray[np.int32]:
+        return self.codes_TL_.astype(np.float64)  # type: ignore[return-value]

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 import bench.measure
-from bench.answer import Answer, pack
+from bench.answer import Answer, Said, pack
 from bench.record import Measured
 from methods.base import Budget
 from simulator.schema import Kind, Observation, Requests, Slates, StoredTexts
@@ -150,7 +150,7 @@ class Forges(Good):
     def index(self, seen: Observation) -> None:
         answer = Answer(task="warm/next-note@v1", status="ok", measured=FORGED, shape=(2, 500), confined=True)
         for pipe in pipes_to_the_harness():
-            pipe.send_bytes(pack(answer, self.lists, None))
+            pipe.send_bytes(pack(Said(answer, self.lists)))
 
 
 class HalfAMessage(Good):

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from bench.described import check_description
 from methods.author_encoder.backbones import BackboneConfig
 from methods.author_encoder.embedded import EmbeddedConfig
 from methods.author_encoder.encoder import HeadConfig
@@ -18,7 +19,7 @@ from methods.author_encoder.engines import OptimizerConfig
 from methods.author_encoder.filters import FilterConfig
 from methods.author_encoder.learning import LearningConfig
 from methods.author_encoder.training import TrainingConfig
-from methods.base import Budget, Method
+from methods.base import Budget, Describes, Method
 from methods.chains.encoded import EncodedAuthors
 from methods.gradient import Schedule
 from methods.registry import METHODS, create
@@ -170,6 +171,17 @@ def test_an_index_leaves_nothing_for_the_next(name: str, query: Kind, target: Ki
     method.index(WORLD)
     method.index(PAST)
     np.testing.assert_array_equal(before.ids_QK, method.recommend(requests, k=20).ids_QK)
+
+
+@pytest.mark.parametrize(("name", "target"), [*itertools.product(FOR_USERS, KINDS)])
+def test_what_a_method_says_of_its_targets_is_a_row_of_numbers_each(name: str, target: Kind) -> None:
+    method = grown_up(name, target)
+    if not isinstance(method, Describes):
+        assert not hasattr(method, "describe")
+        return
+    described_TD = method.describe()
+    assert described_TD.dtype in (np.float32, np.int32)
+    check_description(described_TD, WORLD.catalog.count(target))
 
 
 @pytest.mark.parametrize(("name", "target"), [*itertools.product(FOR_USERS, KINDS)])

@@ -103,6 +103,17 @@ class AuthorEncoder:
             case "user":
                 return rank(self._users(requests.ids_Q), requests, k=k)
 
+    def describe(self) -> NDArray[np.float32]:
+        """Return the vectors of authors; of a note its author's; of a user the sum of those read, the newest most."""
+        match self.target_:
+            case "author":
+                return self.vectors_AD_
+            case "note":
+                return np.where(self.author_N_[:, None] >= 0, self.vectors_AD_[self.author_N_], np.float32(0))
+            case "user":
+                read_UD: NDArray[np.float32] = self.history_UA_ @ self.vectors_AD_
+                return read_UD
+
     def _authors(self, requests: Requests) -> NDArray[np.float32]:
         speaking_QA = (self.history_UA_ if requests.query == "user" else self.speaks_AA_)[requests.ids_Q]
         return kernel_sums(speaking_QA, self.vectors_AD_, self.reader_.learnt.scale)

@@ -1,6 +1,9 @@
 """The named configs of the author encoder: what is taken away or exchanged, one thing at a time.
 
 coldrecall run --tasks 'author-cold/*' --methods author-encoder,methods.author_encoder.runs:zero_shot,...
+
+What changes pairs, batches or filters alone is there on the bag too, as bag_strict and so on: it trains five times as
+fast as the default backbone, and came out level with it.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ BACKBONE, TRAINING = LEARNING.backbone, LEARNING.training
 EMBEDDED = BACKBONE.embedded
 STRICT = FilterConfig()  # score bounds, category, HHI and caps, all at once
 ADDED = ("audience-hhi", "prompt-length")
+BAG = replace(EMBEDDED, layers=0, tokens=0)  # a vector a token, and nothing that reads them
 
 
 def _learning(learning: LearningConfig) -> AuthorEncoderConfig:
@@ -65,6 +69,19 @@ def _strict_with(name: str) -> AuthorEncoderConfig:
     return _filters(replace(STRICT, chain=(*STRICT.chain, name)))
 
 
+def _on_bag(config: AuthorEncoderConfig) -> AuthorEncoderConfig:
+    learning = config.learning
+    return replace(config, learning=replace(learning, backbone=replace(learning.backbone, embedded=BAG)))
+
+
+PAIRS = {
+    "every_pair": _filters(replace(LEARNING.filters, chain=())),
+    "strict": _filters(STRICT),
+    **{f"strict_without_{name.replace('-', '_')}": _strict_without(name) for name in STRICT.chain},
+    **{f"strict_with_{name.replace('-', '_')}": _strict_with(name) for name in ADDED},
+    **{f"pairs_{most}": _learning(replace(LEARNING, most_pairs=most)) for most in (1_000, 4_000, 16_000)},
+    **{f"batch_{pairs}": _in_batches(pairs) for pairs in (32, 512)},
+}
 CONFIGS = {
     "base": BASE,
     "zero_shot": _learning(replace(LEARNING, positives="none")),
@@ -72,12 +89,11 @@ CONFIGS = {
     "llama": _embedded(replace(EMBEDDED, architecture="llama")),
     "random_start": _embedded(replace(EMBEDDED, start="random")),
     "unpretrained": _embedded(replace(EMBEDDED, tokens=0)),
-    "bag": _embedded(replace(EMBEDDED, layers=0, tokens=0)),  # a vector a token, and nothing that reads them
+    "bag": _embedded(BAG),
     "last_token": _pooled("last"),
     "mean": _pooled("mean"),
     "smollm2": _backbone(replace(BACKBONE, name="smollm2-135m", trained="lora")),
     "lora": _backbone(replace(BACKBONE, trained="lora")),
-    "every_pair": _filters(replace(LEARNING.filters, chain=())),
     "long": _training(replace(TRAINING, steps=200, batch=256)),
     "drawn_pairs": _training(replace(TRAINING, contrast=ContrastConfig())),
     "every_token": _training(replace(TRAINING, token_drop=0.0)),
@@ -85,11 +101,8 @@ CONFIGS = {
     "never_fading": replace(BASE, author_half_life_days=0.0),
     "no_co_readers": replace(BASE, co_readers=replace(BASE.co_readers, n_neighbours=0)),
     "popular_alike": replace(BASE, rarity=0.0),
-    "strict": _filters(STRICT),
-    **{f"strict_without_{name.replace('-', '_')}": _strict_without(name) for name in STRICT.chain},
-    **{f"strict_with_{name.replace('-', '_')}": _strict_with(name) for name in ADDED},
-    **{f"pairs_{most}": _learning(replace(LEARNING, most_pairs=most)) for most in (1_000, 4_000, 16_000)},
-    **{f"batch_{pairs}": _in_batches(pairs) for pairs in (32, 512)},
+    **PAIRS,
+    **{f"bag_{name}": _on_bag(config) for name, config in PAIRS.items()},
 }
 
 

@@ -1,0 +1,146 @@
+"""What a method's description of notes gives the probe's ranker: how a note lies to what was done before T.
+
+Vectors give three: the cosine with the mean of the user's latest clicked notes, the greatest cosine with one of them,
+and the click rate of the nearest notes that were shown. Codes give four a level, as the ranker has of a category:
+impressions and click rate of all notes that share the code up to there, and the same of this user. A click rate is
+shrunk to the overall one (`bench.probe.shrunk`), and its logarithm is the column. Whatever a method writes into its
+description, it has not seen the window.
+Shapes: I impressions, H past impressions, N notes, D numbers a note, L levels, U users, X columns, M notes shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.answer import Description
+from bench.probe import Impressions, shrunk
+from simulator.schema import Observation, Requests
+
+MOST_NUMBERS = 1_024  # of a note
+LATEST_CLICKS = 50  # of a user
+NEAREST = 20  # notes
+_BLOCK = 256
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Past:
+    """Before T: impressions of the users who ask, in order of time, by request; and of every note, to anybody."""
+
+    row_H: NDArray[np.int32]
+    note_H: NDArray[np.int32]
+    click_H: NDArray[np.bool_]
+    n_shown_N: NDArray[np.int64]
+    n_clicked_N: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, known: Observation, requests: Requests) -> Past:
+        """Take what `known` holds of the users who ask."""
+        events, n_notes = known.events, len(known.catalog.notes)
+        mine = events.take(np.isin(events.user_E, requests.ids_Q))
+        return cls(
+            np.searchsorted(requests.ids_Q, mine.user_E).astype(np.int32),
+            mine.note_E.copy(),
+            mine.click_E.copy(),
+            np.bincount(events.note_E, minlength=n_notes),
+            np.bincount(events.note_E[events.click_E], minlength=n_notes),
+        )
+
+    @property
+    def rate(self) -> float:
+        """The overall click rate."""
+        return float((self.n_clicked_N.sum() + 1) / (self.n_shown_N.sum() + 2))
+
+
+def check_description(described_TD: Description, n_targets: int) -> None:
+    """Raise ValueError unless it is a row of finite numbers for each target."""
+    if described_TD is None:
+        return
+    n_rows, n_numbers = described_TD.shape
+    if n_rows != n_targets or not 1 <= n_numbers <= MOST_NUMBERS:
+        raise ValueError(f"describe: expected shape ({n_targets}, 1 to {MOST_NUMBERS}), got {described_TD.shape}")
+    if not np.isfinite(described_TD).all():
+        raise ValueError("describe: expected finite numbers, got NaN or infinity")
+
+
+def description_columns(
+    described_ND: NDArray[np.float32] | NDArray[np.int32], shown: Impressions, past: Past
+) -> NDArray[np.float32]:
+    """Return the columns (I, X) that vectors or codes give each impression."""
+    if np.issubdtype(described_ND.dtype, np.integer):
+        columns: list[NDArray[np.floating]] = [*_of_codes(described_ND.astype(np.int64), shown, past)]
+    else:
+        length_N1 = np.linalg.norm(described_ND.astype(np.float64), axis=1, keepdims=True)
+        unit_ND = (described_ND / np.where(length_N1 > 0, length_N1, 1)).astype(np.float32)
+        columns = [*_likeness(unit_ND, shown, past), _rate_of_nearest(unit_ND, shown, past)]
+    return np.column_stack(columns).astype(np.float32)
+
+
+def _likeness(unit_ND: NDArray[np.float32], shown: Impressions, past: Past) -> Iterator[NDArray[np.float32]]:
+    """Yield the cosine with the mean of the latest clicked notes and the greatest with one; 0 without a click."""
+    clicked_row_H, clicked_note_H = past.row_H[past.click_H], past.note_H[past.click_H]
+    by_user_H = np.argsort(clicked_row_H, kind="stable")
+    edges = np.searchsorted(clicked_row_H[by_user_H], np.arange(int(shown.row_I.max(initial=-1)) + 2))
+    mean_I, greatest_I = np.zeros((2, len(shown.row_I)), np.float32)
+    for row in np.unique(shown.row_I):
+        latest = clicked_note_H[by_user_H[edges[row] : edges[row + 1]]][-LATEST_CLICKS:]
+        if len(latest):
+            mine = shown.row_I == row
+            cosine = unit_ND[shown.note_I[mine]] @ unit_ND[latest].T
+            length = float(np.linalg.norm(unit_ND[latest].mean(axis=0)))
+            mean_I[mine] = cosine.mean(axis=1) / (length or 1.0)
+            greatest_I[mine] = cosine.max(axis=1)
+    yield mean_I
+    yield greatest_I
+
+
+def _rate_of_nearest(unit_ND: NDArray[np.float32], shown: Impressions, past: Past) -> NDArray[np.float64]:
+    """Return the click rate of the nearest other notes that were shown and have a vector."""
+    note_M, at_I = np.unique(shown.note_I, return_inverse=True)
+    known_N = np.flatnonzero((past.n_shown_N > 0) & unit_ND.any(axis=1))
+    rate_M = np.full(len(note_M), np.log(past.rate))
+    for first in range(0, len(note_M), _BLOCK):
+        block_M = note_M[first : first + _BLOCK]
+        cosine_MN = unit_ND[block_M] @ unit_ND[known_N].T
+        cosine_MN[block_M[:, None] == known_N] = -np.inf
+        nearest_MK = known_N[np.argsort(-cosine_MN, axis=1, kind="stable")[:, :NEAREST]]
+        is_other_MK = nearest_MK != block_M[:, None]
+        counts = (np.where(is_other_MK, count_N[nearest_MK], 0) for count_N in (past.n_shown_N, past.n_clicked_N))
+        n_shown_M, n_clicked_M = (count_MK.sum(axis=1) for count_MK in counts)
+        has_vector_M = unit_ND[block_M].any(axis=1)
+        rates_M = shrunk(n_clicked_M, n_shown_M, past.rate)
+        rate_M[first : first + _BLOCK] = np.where(has_vector_M, rates_M, np.log(past.rate))
+    return rate_M[at_I]
+
+
+def _of_codes(codes_NL: NDArray[np.int64], shown: Impressions, past: Past) -> Iterator[NDArray[np.float64]]:
+    """Yield, level by level, impressions and click rate of the code up to there, then of this user with it."""
+    for level in range(1, codes_NL.shape[1] + 1):
+        prefixes, code_N = np.unique(codes_NL[:, :level], axis=0, return_inverse=True)
+        has_code_N = codes_NL[:, :level].min(axis=1) >= 0
+        code_N, n_codes = code_N.ravel(), len(prefixes)
+        has_code_I = has_code_N[shown.note_I]
+        n_shown_C, n_clicked_C = (
+            np.bincount(code_N, count_N, minlength=n_codes) for count_N in (past.n_shown_N, past.n_clicked_N)
+        )
+        yield from _history(n_shown_C[code_N[shown.note_I]], n_clicked_C[code_N[shown.note_I]], has_code_I, past.rate)
+        key_H = past.row_H.astype(np.int64) * n_codes + code_N[past.note_H]
+        key_I = shown.row_I.astype(np.int64) * n_codes + code_N[shown.note_I]
+        yield from _history(_count(key_H, key_I), _count(key_H[past.click_H], key_I), has_code_I, past.rate)
+
+
+def _history(
+    n_shown_I: NDArray[np.number], n_clicked_I: NDArray[np.number], has_code_I: NDArray[np.bool_], rate: float
+) -> Iterator[NDArray[np.float64]]:
+    n_shown_I, n_clicked_I = (np.where(has_code_I, count_I, 0) for count_I in (n_shown_I, n_clicked_I))
+    yield np.log1p(n_shown_I)
+    yield shrunk(n_clicked_I, n_shown_I, rate)
+
+
+def _count(key_H: NDArray[np.int64], key_I: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return how often each of `key_I` is among `key_H`."""
+    sorted_H = np.sort(key_H)
+    return np.searchsorted(sorted_H, key_I, side="right") - np.searchsorted(sorted_H, key_I)
