@@ -259,6 +259,18 @@ def test_a_run_where_everything_failed_has_a_report(tmp_path: Path) -> None:
     assert text_of(load_run(folder)).count("failed: no reason given") == 3
 
 
+def test_a_method_that_took_too_long_or_too_much_reads_so(tmp_path: Path) -> None:
+    made = Made(COLD[:1], {"popular": 0.1, "als": 0.2}, failed={(COLD[0].id, "als", 1): "", (COLD[0].id, "als", 2): ""})
+    run = load_run(write_run(tmp_path / "run", made))
+    ended = {1: {"status": "timeout", "error": "late"}, 2: {"status": "oom", "error": "heavy"}}
+    records = [record.model_copy(update=ended[record.seed] if record.status != "ok" else {}) for record in run.records]
+    run = replace(run, records=tuple(records))
+    page = write_report(run, TASKS, tmp_path / "r.html", reference="popular").read_text()
+    for said in ("timeout: late", "oom: heavy"):
+        assert said in text_of(run)
+        assert page.count(said) == 2
+
+
 def test_unknown_tasks_missing_folders_and_missing_arrays_are_refused_by_name(folder: Path, tmp_path: Path) -> None:
     run = load_run(folder)
     with pytest.raises(ValueError, match="expected a known task, got 'author-cold"):

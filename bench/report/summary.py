@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from statistics import fmean
 
 from bench.metrics import METRICS
-from bench.record import MetricValue, ResultRecord
+from bench.record import MetricValue, ResultRecord, Status
 from bench.report.comparing import NOTHING, Comparison, compare
 from bench.report.loading import Run
 from bench.report.timing import Timing, timing_of
@@ -20,12 +20,13 @@ NO_DIFFERENCE: Label = "no difference shown"
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A cell without a result, and the first line of why."""
+    """A cell without a result: whether it failed, took too long ("timeout") or too much ("oom"), and a line of why."""
 
     task: str
     source: str
     method: str
     seed: int
+    status: Status
     error: str
 
 
@@ -193,7 +194,7 @@ def _over_requests(values: Sequence[MetricValue]) -> Interval:
 
 def _failures(records: Sequence[ResultRecord]) -> tuple[Failure, ...]:
     failed = sorted((r for r in records if r.status != "ok"), key=lambda record: (record.method, record.seed))
-    return tuple(Failure(r.task, r.source, r.method, r.seed, _first_line(r.error)) for r in failed)
+    return tuple(Failure(r.task, r.source, r.method, r.seed, r.status, _first_line(r.error)) for r in failed)
 
 
 def _first_line(error: str | None) -> str:

@@ -115,7 +115,7 @@ def _cell(column: Column, row: Row) -> Text:
 
 def _failure(failure: Failure) -> Text:
     text = Text(f"{failure.method}, seed {failure.seed}: ", no_wrap=True, overflow="ellipsis")
-    return text.append(f"failed: {failure.error}", style="red")
+    return text.append(f"{failure.status}: {failure.error}", style="red")
 
 
 def _legend(tables: Sequence[TaskTable]) -> Text:
