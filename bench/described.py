@@ -1,11 +1,11 @@
 """What a method's description of notes gives the probe's ranker: how a note lies to what was done before T.
 
-Vectors give three: the cosine with the mean of the user's latest clicked notes, the greatest cosine with one of them,
-and the click rate of the nearest notes that were shown. Codes give four a level, as the ranker has of a category:
-impressions and click rate of all notes that share the code up to there, and the same of this user. A click rate is
-shrunk to the overall one (`bench.probe.shrunk`), and its logarithm is the column. Whatever a method writes into its
-description, it has not seen the window.
-Shapes: I impressions, H past impressions, N notes, D numbers a note, L levels, U users, X columns, M notes shown.
+Vectors, at unit length, give three: the cosine with the mean of the user's latest clicked notes, the greatest cosine
+with one of them, and the click rate of the nearest other notes that were shown. Codes give four a level, as the ranker
+has of a category: impressions and click rate of all notes that share the code up to there, and the same of this user.
+A click rate is shrunk to the overall one (`bench.probe.shrunk`), and its logarithm is the column. Whatever a method
+writes into its description, it has not seen the window.
+Shapes: I impressions, H past impressions, N notes, D numbers a note, L levels, X columns, M notes asked about, C codes.
 """
 
 from __future__ import annotations
@@ -15,14 +15,17 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from bench.answer import Description
 from bench.probe import Impressions, shrunk
 from simulator.schema import Observation, Requests
 
-MOST_NUMBERS = 1_024  # of a note
-LATEST_CLICKS = 50  # of a user
-NEAREST = 20  # notes
+MOST_NUMBERS = {"vectors": 1_024, "codes": 16}  # of a note
+LATEST_CLICKS = 50  # of a user; those without a vector count too
+NEAREST = 20  # notes, and all that are as near as the last of them
+_DECIMALS = 4  # of a cosine, beyond which two notes are equally near
+_LEAST_LENGTH = 1e-4  # of a mean of unit vectors; a shorter one is rounding
 _BLOCK = 256
 
 
@@ -56,14 +59,19 @@ class Past:
 
 
 def check_description(described_TD: Description, n_targets: int) -> None:
-    """Raise ValueError unless it is a row of finite numbers for each target."""
+    """Raise ValueError unless it is a row for each target, of finite numbers or of codes, none after a -1."""
     if described_TD is None:
         return
-    n_rows, n_numbers = described_TD.shape
-    if n_rows != n_targets or not 1 <= n_numbers <= MOST_NUMBERS:
-        raise ValueError(f"describe: expected shape ({n_targets}, 1 to {MOST_NUMBERS}), got {described_TD.shape}")
+    is_codes, (n_rows, n_numbers) = np.issubdtype(described_TD.dtype, np.integer), described_TD.shape
+    most = MOST_NUMBERS["codes" if is_codes else "vectors"]
+    if n_rows != n_targets or not 1 <= n_numbers <= most:
+        raise ValueError(f"describe: expected shape ({n_targets}, 1 to {most}), got {described_TD.shape}")
     if not np.isfinite(described_TD).all():
         raise ValueError("describe: expected finite numbers, got NaN or infinity")
+    if is_codes and (described_TD < -1).any():
+        raise ValueError(f"describe: expected codes from 0, or -1 for none, got {described_TD.min()}")
+    if is_codes and ((described_TD[:, :-1] < 0) & (described_TD[:, 1:] >= 0)).any():
+        raise ValueError("describe: expected no code after a -1, got one")
 
 
 def description_columns(
@@ -75,7 +83,8 @@ def description_columns(
     else:
         length_N1 = np.linalg.norm(described_ND.astype(np.float64), axis=1, keepdims=True)
         unit_ND = (described_ND / np.where(length_N1 > 0, length_N1, 1)).astype(np.float32)
-        columns = [*_likeness(unit_ND, shown, past), _rate_of_nearest(unit_ND, shown, past)]
+        with threadpool_limits(1):
+            columns = [*_likeness(unit_ND, shown, past), _rate_of_nearest(unit_ND, shown, past)]
     return np.column_stack(columns).astype(np.float32)
 
 
@@ -91,38 +100,40 @@ def _likeness(unit_ND: NDArray[np.float32], shown: Impressions, past: Past) -> I
             mine = shown.row_I == row
             cosine = unit_ND[shown.note_I[mine]] @ unit_ND[latest].T
             length = float(np.linalg.norm(unit_ND[latest].mean(axis=0)))
-            mean_I[mine] = cosine.mean(axis=1) / (length or 1.0)
+            mean_I[mine] = cosine.mean(axis=1) / length if length > _LEAST_LENGTH else 0
             greatest_I[mine] = cosine.max(axis=1)
     yield mean_I
     yield greatest_I
 
 
 def _rate_of_nearest(unit_ND: NDArray[np.float32], shown: Impressions, past: Past) -> NDArray[np.float64]:
-    """Return the click rate of the nearest other notes that were shown and have a vector."""
+    """Return the click rate of the nearest other notes that were shown and have a vector; the overall one of none."""
     note_M, at_I = np.unique(shown.note_I, return_inverse=True)
     known_N = np.flatnonzero((past.n_shown_N > 0) & unit_ND.any(axis=1))
     rate_M = np.full(len(note_M), np.log(past.rate))
+    if len(known_N) == 0:
+        return rate_M[at_I]
     for first in range(0, len(note_M), _BLOCK):
         block_M = note_M[first : first + _BLOCK]
-        cosine_MN = unit_ND[block_M] @ unit_ND[known_N].T
-        cosine_MN[block_M[:, None] == known_N] = -np.inf
-        nearest_MK = known_N[np.argsort(-cosine_MN, axis=1, kind="stable")[:, :NEAREST]]
-        is_other_MK = nearest_MK != block_M[:, None]
-        counts = (np.where(is_other_MK, count_N[nearest_MK], 0) for count_N in (past.n_shown_N, past.n_clicked_N))
-        n_shown_M, n_clicked_M = (count_MK.sum(axis=1) for count_MK in counts)
-        has_vector_M = unit_ND[block_M].any(axis=1)
-        rates_M = shrunk(n_clicked_M, n_shown_M, past.rate)
-        rate_M[first : first + _BLOCK] = np.where(has_vector_M, rates_M, np.log(past.rate))
+        cosine_MN = (unit_ND[block_M] @ unit_ND[known_N].T).round(_DECIMALS)
+        is_other_MN = block_M[:, None] != known_N
+        cosine_MN[~is_other_MN] = -np.inf
+        last = max(0, len(known_N) - NEAREST)
+        is_near_MN = is_other_MN & unit_ND[block_M].any(axis=1, keepdims=True)
+        is_near_MN &= cosine_MN >= np.partition(cosine_MN, last, axis=1)[:, last : last + 1]
+        counts_N2 = np.column_stack([past.n_shown_N, past.n_clicked_N])[known_N].astype(np.float64)
+        n_shown_M, n_clicked_M = (is_near_MN.astype(np.float64) @ counts_N2).T
+        rate_M[first : first + _BLOCK] = shrunk(n_clicked_M, n_shown_M, past.rate)
     return rate_M[at_I]
 
 
 def _of_codes(codes_NL: NDArray[np.int64], shown: Impressions, past: Past) -> Iterator[NDArray[np.float64]]:
     """Yield, level by level, impressions and click rate of the code up to there, then of this user with it."""
-    for level in range(1, codes_NL.shape[1] + 1):
-        prefixes, code_N = np.unique(codes_NL[:, :level], axis=0, return_inverse=True)
-        has_code_N = codes_NL[:, :level].min(axis=1) >= 0
-        code_N, n_codes = code_N.ravel(), len(prefixes)
-        has_code_I = has_code_N[shown.note_I]
+    code_N = np.zeros(len(codes_NL), np.int64)
+    for level_N in codes_NL.T:
+        own, own_N = np.unique(level_N, return_inverse=True)
+        prefixes, code_N = np.unique(code_N * len(own) + own_N, return_inverse=True)
+        n_codes, has_code_I = len(prefixes), level_N[shown.note_I] >= 0
         n_shown_C, n_clicked_C = (
             np.bincount(code_N, count_N, minlength=n_codes) for count_N in (past.n_shown_N, past.n_clicked_N)
         )

@@ -16,6 +16,7 @@ EXAM_CODE = (
     "bench.ask",
     "bench.case",
     "bench.damage",
+    "bench.described",
     "bench.probe",
     "bench.split",
     "bench.truth",

@@ -31,7 +31,7 @@ from bench.processes import Ended, Job, Limits, Message, run_jobs
 from bench.progress import Tell
 from bench.record import Machine, MetricValue, append, load_lines, repair
 from bench.run import RECORDED, recorded_at
-from bench.score import check_and_score
+from bench.score import check_and_score, check_and_score_description
 from bench.stats import mean_interval
 from bench.task import WORLD, Task
 from bench.trials import trials
@@ -204,13 +204,14 @@ def _scored(said: Message | Ended, bench: Bench) -> dict[str, object]:
     """Return what an answer is worth; raise ValueError where there is none, or none that can be believed."""
     if isinstance(said, Ended):
         return {"error": said.why or "the process ended without an answer", "value": None}
-    answer, ids_QK, cold_ids_QK, _ = answers.unpack(said.content)
+    answer, ids_QK, cold_ids_QK, described_TD = answers.unpack(said.content)
     why = answer.error if answer.status != "ok" else answers.unaccounted(answer, said.spent)
     if why is not None or answer.measured is None or ids_QK is None:
         return {"error": why or "no answer", "value": None}
     if (bench.case.cold_only is None) != (cold_ids_QK is None):
         raise ValueError(f"lists: expected {1 if bench.case.cold_only is None else 2} of {answer.shape}")
     values = check_and_score(bench.task, bench.exam, ids_QK, cold_ids_QK, None)
+    values |= check_and_score_description(bench.exam, described_TD)
     metrics = {metric: mean_interval(column) for metric, column in values.items()}
     fit_seconds = answer.measured.fit_seconds
     return {"metrics": metrics, "value": metrics[bench.task.primary].mean, "fit_seconds": fit_seconds}

@@ -28,11 +28,12 @@ from bench.record import Measured
 from bench.task import Shown
 from bench.tasks import find_task
 from bench.trials import trials
-from methods.base import Budget, Describes, Method
+from methods.base import Budget, Method
 from methods.registry import create
 from simulator.luck import generator
 from simulator.schema import Kind, Observation, SchemaError
 
+MOST_DESCRIBED_BYTES = 1 << 27
 _NOTHING = Clock(0.0, 0.0)
 
 
@@ -178,12 +179,16 @@ def _answer(living: _Living, task: str, given: Questions, spent: Clock, confined
 
 
 def _described(method: Method) -> Description:
-    """Return what a method holds of each target, None where it does not say."""
-    if not isinstance(method, Describes):
+    """Return what a method holds of each target, None where it does not say or says too much to be sent."""
+    describe = getattr(method, "describe", None)
+    found = describe() if callable(describe) else None
+    if found is None:
         return None
-    described_TD = method.describe()
-    if described_TD.dtype not in (np.float32, np.int32) or described_TD.ndim != 2:
-        raise SchemaError("describe", "float32 (T, D) or int32 (T, L)", f"{described_TD.dtype}{described_TD.shape}")
+    is_array = type(found) is np.ndarray
+    if not is_array or found.dtype not in (np.float32, np.int32) or found.ndim != 2:
+        got = f"{found.dtype}{found.shape}" if is_array else type(found).__name__
+        raise SchemaError("describe", "an array, float32 (T, D) or int32 (T, L)", got)
+    described_TD: Description = found if found.nbytes <= MOST_DESCRIBED_BYTES else None
     return described_TD
 
 

@@ -70,6 +70,6 @@ class Describes(Protocol):
         """Return a row for each target of the indexed view, T of them.
 
         Either vectors, float32 (T, D), compared by cosine, zeros where nothing is known; or codes, int32 (T, L), the
-        coarsest first, -1 from where there is none. D and L are at most 1,024.
+        coarsest first, -1 from where there is none. D is at most 1,024, L 16; what is above 128 MiB is not looked at.
         """
         ...

@@ -183,3 +183,23 @@ class DescribesInWords(Describes):
 
     def describe(self) -> NDArray[np.float32] | NDArray[np.int32]:
         return self.codes_TL_.astype(np.float64)  # type: ignore[return-value]
+
+
+class DescribesInALine(Describes):
+    """No array at all."""
+
+    def describe(self) -> NDArray[np.float32] | NDArray[np.int32]:
+        return "notes of all kinds"  # type: ignore[return-value]
+
+
+class DescribesTooMuch(Describes):
+    """More than is taken, though every number is the same."""
+
+    def describe(self) -> NDArray[np.float32] | NDArray[np.int32]:
+        return np.broadcast_to(np.float32(0), (10**6, 10**7))
+
+
+class IsNotAsked(Good):
+    """Has the name for something else."""
+
+    describe = False

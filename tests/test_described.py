@@ -14,7 +14,11 @@ from bench.exam import load
 from bench.plan import Plan
 from bench.probe import Impressions, cross_fitted, probe_description
 from bench.record import ResultRecord
+from bench.report.columns import columns_of
+from bench.report.loading import load_run
+from bench.report.summary import summarise
 from bench.run import run
+from bench.tasks import TASKS
 from simulator.dataset import read
 from tests.waiting import quiet
 
@@ -22,6 +26,12 @@ N_USERS, N_NOTES = 300, 120
 RNG = np.random.default_rng(4)
 BAD = "tests.bad_methods"
 PROBE = "rank-probe/u2n@v1"
+BROKEN = [
+    ("DescribesFew", "describe: expected shape ("),
+    ("DescribesNothing", "describe: expected finite numbers"),
+    ("DescribesInWords", "describe: expected an array, float32 (T, D) or int32 (T, L), got float64("),
+    ("DescribesInALine", "describe: expected an array, float32 (T, D) or int32 (T, L), got str"),
+]
 
 
 def planted(*, seed: int = 4) -> tuple[Impressions, Past, np.ndarray]:
@@ -67,7 +77,9 @@ def slow_vectors(vectors: np.ndarray, i: int) -> list[float]:
     mean = np.mean(units, axis=0) if units else np.zeros(vectors.shape[1])
     towards = float(vectors[note] @ mean / ((np.linalg.norm(vectors[note]) * np.linalg.norm(mean)) or 1))
     others = [n for n in range(N_NOTES) if n != note and PAST.n_shown_N[n] and vectors[n].any()]
-    near = sorted(others, key=lambda n: -cosine(note, n))[:NEAREST] if vectors[note].any() else []
+    cosines = {n: round(cosine(note, n), 4) for n in others} if vectors[note].any() else {}
+    last = sorted(cosines.values(), reverse=True)[:NEAREST][-1:]
+    near = [n for n in cosines if cosines[n] >= last[0]]
     n_shown, n_clicked = sum(PAST.n_shown_N[near]), sum(PAST.n_clicked_N[near])
     rate = np.log((n_clicked + 20 * PAST.rate) / (n_shown + 20))
     return [towards, max((cosine(note, n) for n in clicked), default=0.0), rate]
@@ -85,7 +97,8 @@ def test_vectors_are_set_against_the_past_as_a_slow_count_does() -> None:
 
 
 def test_codes_are_counted_as_a_slow_count_does() -> None:
-    codes_NL = RNG.integers(-1, 4, size=(N_NOTES, 3)).astype(np.int32)
+    codes_NL = RNG.integers(0, 4, size=(N_NOTES, 3)).astype(np.int32)
+    codes_NL[::5, 1:], codes_NL[::7] = -1, -1  # some have a coarse code alone, some none
     columns_IX = description_columns(codes_NL, SHOWN, PAST)
     assert columns_IX.shape == (len(SHOWN.row_I), 12)
     for i in range(0, len(SHOWN.row_I), 97):
@@ -125,12 +138,32 @@ def test_nothing_known_of_any_note_is_the_ranker_unaided() -> None:
         np.testing.assert_allclose(described_I, unaided_I, rtol=1e-3, atol=1e-4)
 
 
+def test_equals_are_equally_near_and_means_that_cancel_say_nothing() -> None:
+    vectors_ND = np.zeros((N_NOTES, 2), np.float32)
+    vectors_ND[:60] = (0.3, 0.1)  # sixty notes in one place: the rate of all the others, not of twenty of them
+    columns_IX = description_columns(vectors_ND, SHOWN, PAST)
+    at_I = SHOWN.note_I == 7
+    others = np.setdiff1d(np.arange(60), 7)
+    n_shown, n_clicked = PAST.n_shown_N[others].sum(), PAST.n_clicked_N[others].sum()
+    np.testing.assert_allclose(columns_IX[at_I, 2], np.log((n_clicked + 20 * PAST.rate) / (n_shown + 20)), rtol=1e-5)
+    assert (columns_IX[SHOWN.note_I >= 60, 2] == np.float32(np.log(PAST.rate))).all()
+    angles_N = np.arange(N_NOTES) % 3 * 2 * np.pi / 3
+    three = np.arange(3, dtype=np.int32)
+    past = Past(0 * three, three, np.ones(3, bool), PAST.n_shown_N, PAST.n_clicked_N)
+    around_ND = np.column_stack([np.cos(angles_N), np.sin(angles_N)]).astype(np.float32)
+    assert (np.abs(description_columns(around_ND, SHOWN, past)[:, :2]) <= 1 + 1e-6).all()
+
+
 @pytest.mark.parametrize(
     ("described", "message"),
     [
         (LIFTED, r"describe: expected shape \(5, 1 to 1024\), got \(4, 2\)"),
-        (np.zeros((5, 2_000), np.int32), r"describe: expected shape \(5, 1 to 1024\), got \(5, 2000\)"),
+        (np.zeros((5, 2_000), np.float32), r"describe: expected shape \(5, 1 to 1024\), got \(5, 2000\)"),
+        (np.zeros((5, 17), np.int32), r"describe: expected shape \(5, 1 to 16\), got \(5, 17\)"),
+        (np.zeros((5, 0), np.int32), r"describe: expected shape \(5, 1 to 16\), got \(5, 0\)"),
         (np.full((5, 2), np.inf, np.float32), "describe: expected finite numbers"),
+        (np.full((5, 2), -7, np.int32), "describe: expected codes from 0, or -1 for none, got -7"),
+        (np.array([[-1, 3]] * 5, np.int32), "describe: expected no code after a -1, got one"),
     ],
 )
 def test_a_bad_description_is_refused(described: Description, message: str) -> None:
@@ -167,14 +200,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def records(folder: Path) -> dict[str, ResultRecord]:
-    names = ("Describes", "DescribesFew", "DescribesNothing", "DescribesInWords", "Good")
+    names = ("Describes", "DescribesTooMuch", "IsNotAsked", "Good", *(name for name, _ in BROKEN))
     methods = ("oracle", "als", "popular", *(f"{BAD}:{name}" for name in names))
     plan = Plan("tiny-video", (2,), (PROBE,), methods, "popular")
     done = run(plan, folder, n_workers=2, data=None, tell=quiet)
     return {record.method.replace(f"{BAD}:", ""): record for record in done}
 
 
-@pytest.mark.parametrize("name", ["oracle", "popular", "Good"])
+@pytest.mark.parametrize("name", ["oracle", "popular", "Good", "DescribesTooMuch", "IsNotAsked"])
 def test_who_does_not_describe_has_no_such_column(name: str, records: dict[str, ResultRecord]) -> None:
     assert records[name].status == "ok"
     assert "gauc" in records[name].metrics
@@ -185,6 +218,12 @@ def test_who_does_not_describe_has_no_such_column(name: str, records: dict[str, 
 def test_who_describes_has_a_value_for_each_user_of_the_probe(name: str, records: dict[str, ResultRecord]) -> None:
     described, unaided = (records[name].metrics[metric] for metric in ("gauc_described", "gauc_unaided"))
     assert (described.n, described.n_undefined) == (unaided.n, unaided.n_undefined)
+
+
+def test_the_table_has_a_column_for_it(folder: Path, records: dict[str, ResultRecord]) -> None:
+    assert records
+    (table,) = summarise(load_run(folder), TASKS, reference="popular")
+    assert {"described", "unaided"} <= {column.heading for column in columns_of(table)}
 
 
 def test_a_run_scores_what_the_method_said(folder: Path, records: dict[str, ResultRecord]) -> None:
@@ -199,14 +238,7 @@ def test_a_run_scores_what_the_method_said(folder: Path, records: dict[str, Resu
     assert exam.past.n_shown_N.sum() > len(exam.past.row_H) > len(exam.shown.row_I)
 
 
-@pytest.mark.parametrize(
-    ("name", "why"),
-    [
-        ("DescribesFew", "describe: expected shape ("),
-        ("DescribesNothing", "describe: expected finite numbers"),
-        ("DescribesInWords", "describe: expected float32 (T, D) or int32 (T, L), got float64("),
-    ],
-)
+@pytest.mark.parametrize(("name", "why"), BROKEN)
 def test_a_bad_description_fails_its_cell_and_says_why(name: str, why: str, records: dict[str, ResultRecord]) -> None:
     assert records[name].status == "failed"
     assert why in str(records[name].error)

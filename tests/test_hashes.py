@@ -1,5 +1,6 @@
 """A changed source is another hash, wherever it lies below a method."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -49,3 +50,12 @@ def test_methods_that_share_code_are_told_apart() -> None:
 @pytest.mark.parametrize("names", [WORLD_CODE, EXAM_CODE, SCORE_CODE])
 def test_every_named_source_is_there(names: tuple[str, ...]) -> None:
     assert len({code_hash((name,)) for name in names}) == len(names)
+
+
+def test_what_makes_and_reads_an_exam_is_hashed_with_it() -> None:
+    asked_in_the_key = {"bench.task", "bench.tasks"}  # a task's fingerprint stands beside the hash
+    types_alone = {"bench.answer", "bench.check"}
+    for name in (name for name in EXAM_CODE if name.startswith("bench.")):
+        source = (Path(__file__).parents[1] / f"{name.replace('.', '/')}.py").read_text()
+        imported = set(re.findall(r"^from (bench[\w.]*) import", source, re.MULTILINE))
+        assert imported - asked_in_the_key - types_alone <= set(SCORE_CODE), name

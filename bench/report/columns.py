@@ -23,8 +23,10 @@ _SECONDARY = {  # metric -> short heading, all at the primary metric's K
 _OF_IMPRESSIONS = {
     "gauc_unaided": "unaided",
     "gauc_alone": "alone",
+    "gauc_described": "described",
     "cold_gauc": "cold",
     "cold_gauc_unaided": "cold unaided",
+    "cold_gauc_described": "cold described",
 }
 ABBREVIATIONS = (
     "R recall, N NDCG, coR cold-only recall, tgt cold recall by target, cold share of cold places, cov coverage, "
