@@ -292,6 +292,9 @@ def test_lists_of_another_number_of_requests_are_refused() -> None:
         recall(padded([[1], [2]]), relevant_of([[1]]), k=1)
 
 
+OF_IMPRESSIONS = ("impressions", "unaided", "alone", "described")
+
+
 @pytest.mark.parametrize("name", METRICS)
 def test_every_row_of_the_table_can_be_called_with_what_it_needs(name: str) -> None:
     row = METRICS[name]
@@ -305,10 +308,10 @@ def test_every_row_of_the_table_can_be_called_with_what_it_needs(name: str) -> N
         "bucket": (ids_QK, np.arange(N_TARGETS) < 3),
         "candidates": (np.array([9, 9]), relevant),
         "gain": (np.full((2, K), 0.1, np.float32), np.full((2, K), 0.2, np.float32)),
-        **dict.fromkeys(("impressions", "unaided", "alone"), (aucs,)),
+        **dict.fromkeys(OF_IMPRESSIONS, (aucs,)),
         "waits": (np.array([0, 3_600]), np.array([400_000, 400_000])),
     }
-    at = {} if row.needs in ("impressions", "unaided", "alone", "waits") else {"k": 3}
+    at = {} if row.needs in (*OF_IMPRESSIONS, "waits") else {"k": 3}
     values = np.atleast_1d(function(*needs[row.needs], **at))
     assert values.shape in {(1,), (2,), (3,)}
     # A value of a weighted mean is no metric of its request; the mean is in range.
