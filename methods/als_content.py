@@ -21,7 +21,7 @@ from sklearn.decomposition import TruncatedSVD
 from methods.als import ALSConfig, LearntALS
 from methods.base import Budget, Capabilities
 from methods.factors import ridge, unit
-from methods.fading import HALF_LIFE_DAYS, faded, fading
+from methods.fading import HALF_LIFE_DAYS, NOTE_HALF_LIFE_DAYS, faded, fading
 from methods.interactions import FROM_USERS_AND_AUTHORS, Sparse, clicks, n_users_of
 from methods.neighbours import keep_top
 from methods.ranking import rank
@@ -50,12 +50,13 @@ class ALSContentConfig:
     n_neighbours: int = 20  # neighbours
     match_length: bool = True  # scale made factors to the mean length of the examples', lest no list has room for them
     author_half_life_days: float = 0.0  # since the newest note; 0 lets nobody fade
+    note_half_life_days: float = 0.0  # since its birth; 0 lets none fade
 
 
 RIDGE = ALSContentConfig(maker="ridge")
 NEIGHBOURS = ALSContentConfig(maker="neighbours")
-FADING_RIDGE = replace(RIDGE, author_half_life_days=HALF_LIFE_DAYS)
-FADING_NEIGHBOURS = replace(NEIGHBOURS, author_half_life_days=HALF_LIFE_DAYS)
+FADING_RIDGE = replace(RIDGE, author_half_life_days=HALF_LIFE_DAYS, note_half_life_days=NOTE_HALF_LIFE_DAYS)
+FADING_NEIGHBOURS = replace(NEIGHBOURS, author_half_life_days=HALF_LIFE_DAYS, note_half_life_days=NOTE_HALF_LIFE_DAYS)
 
 
 def _trials(base: ALSContentConfig) -> dict[str, ALSContentConfig]:
@@ -114,7 +115,12 @@ class ALSContent:
         share_T1 = np.where(n_T1 < self.config.few_users, share_T1, 0).astype(np.float32)
         own_TF = self.folded_.model.item_factors
         self.items_TF_: NDArray[np.float32] = own_TF + share_T1 * (made_TF - own_TF)
-        self.remains_T_ = fading(seen, self.config.author_half_life_days, target=self.target_)
+        self.remains_T_ = fading(
+            seen,
+            target=self.target_,
+            author_half_life_days=self.config.author_half_life_days,
+            note_half_life_days=self.config.note_half_life_days,
+        )
 
     def recommend(self, requests: Requests, *, k: int) -> Slates:
         """Rank by factors."""

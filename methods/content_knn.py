@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from methods.base import Budget, Capabilities
-from methods.fading import HALF_LIFE_DAYS, faded, fading
+from methods.fading import HALF_LIFE_DAYS, NOTE_HALF_LIFE_DAYS, faded, fading
 from methods.interactions import FROM_USERS_AND_AUTHORS, Sparse, binary, clicks, profiles
 from methods.ranking import rank
 from methods.text import PerCatalog, TextConfig, TextSpace
@@ -24,11 +24,12 @@ class ContentKNNConfig:
 
     text: TextConfig = field(default_factory=TextConfig)
     author_half_life_days: float = 0.0  # since the newest note; 0 lets nobody fade
+    note_half_life_days: float = 0.0  # since its birth; 0 lets none fade
 
 
 # Authors by one note each: long texts hold more of any history's words, so twenty notes bury authors who have but one.
 NEWEST_NOTE = ContentKNNConfig(TextConfig(notes_per_author=1))
-FADING = replace(NEWEST_NOTE, author_half_life_days=HALF_LIFE_DAYS)
+FADING = replace(NEWEST_NOTE, author_half_life_days=HALF_LIFE_DAYS, note_half_life_days=NOTE_HALF_LIFE_DAYS)
 TRIALS = {
     "base": ContentKNNConfig(),
     "newest note": NEWEST_NOTE,
@@ -55,7 +56,12 @@ class ContentKNN:
         """Read the texts and take the histories of now."""
         self.vectors_TV_, self.vectors_VT_ = self.texts_.of(seen.catalog, lambda: self._read(seen))
         self.history_UT_ = binary(clicks(seen, target=self.target_))
-        self.remains_T_ = fading(seen, self.config.author_half_life_days, target=self.target_)
+        self.remains_T_ = fading(
+            seen,
+            target=self.target_,
+            author_half_life_days=self.config.author_half_life_days,
+            note_half_life_days=self.config.note_half_life_days,
+        )
 
     def recommend(self, requests: Requests, *, k: int) -> Slates:
         """Rank by summed cosine: vectors have length one, so it is one product with the sum of the history."""

@@ -10,7 +10,7 @@ import pytest
 from methods.base import Budget
 from methods.fading import faded, fading
 from methods.registry import create
-from simulator.schema import DAY_SECONDS
+from simulator.schema import DAY_SECONDS, Kind
 from tests import checkerboard as board
 
 WORLD = board.checkerboard()
@@ -18,7 +18,7 @@ WORLD = board.checkerboard()
 
 def test_an_author_halves_with_each_half_life_since_its_newest_note() -> None:
     notes = WORLD.catalog.notes
-    got = fading(WORLD, 3.0, target="author")
+    got = fading(WORLD, target="author", author_half_life_days=3.0)
     assert got is not None
     for author in range(len(WORLD.catalog.authors)):
         born = [int(t) for a, t in zip(notes.author_N, notes.born_time_N, strict=True) if a == author]
@@ -30,15 +30,31 @@ def test_an_author_without_notes_has_nothing_left() -> None:
     notes = WORLD.catalog.notes
     silent = np.where(notes.author_N == 0, -1, notes.author_N).astype(np.int32)
     catalog = replace(WORLD.catalog, notes=replace(notes, author_N=silent))
-    got = fading(replace(WORLD, catalog=catalog), 3.0, target="author")
+    got = fading(replace(WORLD, catalog=catalog), target="author", author_half_life_days=3.0)
     assert got is not None
     assert got[0] == 0
     assert got[1:].min() > 0
 
 
-def test_nobody_fades_without_a_half_life_and_notes_never_do() -> None:
-    assert fading(WORLD, 0.0, target="author") is None
-    assert fading(WORLD, 3.0, target="note") is None
+def test_a_note_halves_with_each_half_life_since_its_birth() -> None:
+    got, notes = fading(WORLD, target="note", note_half_life_days=3.0), WORLD.catalog.notes
+    assert got is not None
+    for note in range(len(notes)):
+        wanted = 0.5 ** ((WORLD.now - int(notes.born_time_N[note])) / DAY_SECONDS / 3.0)
+        assert got[note] == pytest.approx(wanted, rel=1e-5)
+
+
+def test_nobody_fades_without_a_half_life_of_its_kind() -> None:
+    assert fading(WORLD, target="author", note_half_life_days=3.0) is None
+    assert fading(WORLD, target="note", author_half_life_days=3.0) is None
+    assert fading(WORLD, target="user", author_half_life_days=3.0, note_half_life_days=3.0) is None
+
+
+@pytest.mark.parametrize("kind", ["author", "note"])
+def test_a_half_life_below_zero_is_refused(kind: str) -> None:
+    half_lives = {"author_half_life_days": 0.0, "note_half_life_days": 0.0} | {f"{kind}_half_life_days": -1.0}
+    with pytest.raises(ValueError, match=f"{kind}_half_life_days: expected at least 0, got -1.0"):
+        fading(WORLD, target="author", **half_lives)
 
 
 def test_only_what_is_above_zero_fades() -> None:
@@ -47,18 +63,20 @@ def test_only_what_is_above_zero_fades() -> None:
     assert faded(scores, None) is scores
 
 
+@pytest.mark.parametrize("target", ["author", "note"])
 @pytest.mark.parametrize("name", ["content-knn", "als-ridge", "als-knn"])
-def test_a_long_half_life_changes_no_list_and_a_short_one_puts_the_newest_first(name: str) -> None:
+def test_a_long_half_life_changes_no_list_and_a_short_one_puts_the_newest_first(name: str, target: Kind) -> None:
     def listed(named: str, half_life_days: float | None = None) -> np.ndarray:
         method = create(named)
         if half_life_days is not None:
-            method = type(method)(replace(method.config, author_half_life_days=half_life_days))  # type: ignore[call-arg]
-        method.fit(WORLD, target="author", rng=np.random.default_rng(1), budget=Budget())
+            half_lives = dict.fromkeys(("author_half_life_days", "note_half_life_days"), half_life_days)
+            method = type(method)(replace(method.config, **half_lives))  # type: ignore[call-arg]
+        method.fit(WORLD, target=target, rng=np.random.default_rng(1), budget=Budget())
         method.index(WORLD)
-        return method.recommend(board.ask(WORLD, "user", "author", np.arange(6)), k=4).ids_QK
+        return method.recommend(board.ask(WORLD, "user", target, np.arange(6)), k=4).ids_QK
 
     plain = listed("content-knn-newest" if name == "content-knn" else name)
     np.testing.assert_array_equal(listed(f"{name}-fading", 1e9), plain)
-    remains = fading(WORLD, 0.05, target="author")
+    remains = fading(WORLD, target=target, author_half_life_days=0.05, note_half_life_days=0.05)
     assert remains is not None
     assert (np.diff(remains[listed(f"{name}-fading", 0.05)], axis=1) <= 0).all()

@@ -29,7 +29,7 @@ from methods.audience import PresenceConfig, presence, present
 from methods.author_encoder.learning import LearningConfig, learn
 from methods.author_encoder.reading import Reader
 from methods.base import Budget, Capabilities
-from methods.fading import HALF_LIFE_DAYS, faded, fading
+from methods.fading import HALF_LIFE_DAYS, NOTE_HALF_LIFE_DAYS, faded, fading
 from methods.interactions import (
     FROM_NOTES,
     FROM_USERS_AND_AUTHORS,
@@ -55,7 +55,7 @@ class AuthorEncoderConfig:
     rarity: float = 0.5  # what a user read counts readers to the minus this
     co_readers: ItemCFConfig = field(default_factory=lambda: ItemCFConfig(n_neighbours=50))  # of a query author
     author_half_life_days: float = HALF_LIFE_DAYS  # of an author's worth, since the newest note; 0 lets nobody fade
-    note_half_life_days: float = 2.0  # of a note's worth
+    note_half_life_days: float = NOTE_HALF_LIFE_DAYS  # of a note's worth
     presence: PresenceConfig = field(default_factory=PresenceConfig)
 
 
@@ -85,7 +85,7 @@ class AuthorEncoder:
         self.history_UA_ = clicked_UA @ sp.diags((n_readers_A**-self.config.rarity).astype(np.float32), format="csr")
         if self.target_ == "author":
             self.speaks_AA_ = with_co_readers(binary(clicked_UA), self.config.co_readers)
-            self.remains_A_ = fading(seen, self.config.author_half_life_days, target="author")
+            self.remains_A_ = fading(seen, target="author", author_half_life_days=self.config.author_half_life_days)
         notes = seen.catalog.notes
         self.author_N_ = notes.author_N
         days_N = (seen.now - notes.born_time_N) / DAY_SECONDS
