@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from bench.answer import Description
-from bench.probe import Impressions, shrunk
+from bench.probe import Impressions, count, history, overall_rate, shrunk
+from methods.factors import unit
 from simulator.schema import Observation, Requests
 
 MOST_NUMBERS = {"vectors": 1_024, "codes": 16}  # of a note
@@ -55,7 +56,7 @@ class Past:
     @property
     def rate(self) -> float:
         """The overall click rate."""
-        return float((self.n_clicked_N.sum() + 1) / (self.n_shown_N.sum() + 2))
+        return overall_rate(int(self.n_shown_N.sum()), int(self.n_clicked_N.sum()))
 
 
 def check_description(described_TD: Description, n_targets: int) -> None:
@@ -81,8 +82,7 @@ def description_columns(
     if np.issubdtype(described_ND.dtype, np.integer):
         columns: list[NDArray[np.floating]] = [*_of_codes(described_ND.astype(np.int64), shown, past)]
     else:
-        length_N1 = np.linalg.norm(described_ND.astype(np.float64), axis=1, keepdims=True)
-        unit_ND = (described_ND / np.where(length_N1 > 0, length_N1, 1)).astype(np.float32)
+        unit_ND = unit(described_ND.astype(np.float64))  # float32 would overflow in squares
         with threadpool_limits(1):
             columns = [*_likeness(unit_ND, shown, past), _rate_of_nearest(unit_ND, shown, past)]
     return np.column_stack(columns).astype(np.float32)
@@ -113,15 +113,15 @@ def _rate_of_nearest(unit_ND: NDArray[np.float32], shown: Impressions, past: Pas
     rate_M = np.full(len(note_M), np.log(past.rate))
     if len(known_N) == 0:
         return rate_M[at_I]
+    known_ND, last = unit_ND[known_N], max(0, len(known_N) - NEAREST)
+    counts_N2 = np.column_stack([past.n_shown_N, past.n_clicked_N])[known_N].astype(np.float64)
     for first in range(0, len(note_M), _BLOCK):
         block_M = note_M[first : first + _BLOCK]
-        cosine_MN = (unit_ND[block_M] @ unit_ND[known_N].T).round(_DECIMALS)
+        cosine_MN = (unit_ND[block_M] @ known_ND.T).round(_DECIMALS)
         is_other_MN = block_M[:, None] != known_N
         cosine_MN[~is_other_MN] = -np.inf
-        last = max(0, len(known_N) - NEAREST)
         is_near_MN = is_other_MN & unit_ND[block_M].any(axis=1, keepdims=True)
         is_near_MN &= cosine_MN >= np.partition(cosine_MN, last, axis=1)[:, last : last + 1]
-        counts_N2 = np.column_stack([past.n_shown_N, past.n_clicked_N])[known_N].astype(np.float64)
         n_shown_M, n_clicked_M = (is_near_MN.astype(np.float64) @ counts_N2).T
         rate_M[first : first + _BLOCK] = shrunk(n_clicked_M, n_shown_M, past.rate)
     return rate_M[at_I]
@@ -140,18 +140,10 @@ def _of_codes(codes_NL: NDArray[np.int64], shown: Impressions, past: Past) -> It
         yield from _history(n_shown_C[code_N[shown.note_I]], n_clicked_C[code_N[shown.note_I]], has_code_I, past.rate)
         key_H = past.row_H.astype(np.int64) * n_codes + code_N[past.note_H]
         key_I = shown.row_I.astype(np.int64) * n_codes + code_N[shown.note_I]
-        yield from _history(_count(key_H, key_I), _count(key_H[past.click_H], key_I), has_code_I, past.rate)
+        yield from _history(count(key_H, key_I), count(key_H[past.click_H], key_I), has_code_I, past.rate)
 
 
 def _history(
     n_shown_I: NDArray[np.number], n_clicked_I: NDArray[np.number], has_code_I: NDArray[np.bool_], rate: float
 ) -> Iterator[NDArray[np.float64]]:
-    n_shown_I, n_clicked_I = (np.where(has_code_I, count_I, 0) for count_I in (n_shown_I, n_clicked_I))
-    yield np.log1p(n_shown_I)
-    yield shrunk(n_clicked_I, n_shown_I, rate)
-
-
-def _count(key_H: NDArray[np.int64], key_I: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return how often each of `key_I` is among `key_H`."""
-    sorted_H = np.sort(key_H)
-    return np.searchsorted(sorted_H, key_I, side="right") - np.searchsorted(sorted_H, key_I)
+    return history(np.where(has_code_I, n_shown_I, 0), np.where(has_code_I, n_clicked_I, 0), rate)

@@ -23,7 +23,7 @@ EXAM_CODE = (
     "bench.exam",
 )
 _MEASURES = tuple(f"bench.{name}" for name in ("exposure", "gauc", "metrics", "ratios", "relevant", "score"))
-SCORE_CODE = (*EXAM_CODE, *_MEASURES, "bench.readings.concentration", "methods.ranking")
+SCORE_CODE = (*EXAM_CODE, *_MEASURES, "bench.readings.concentration", "methods.factors", "methods.ranking")
 _IMPORT = re.compile(r"^\s*(?:from|import) ([\w.]+)", re.MULTILINE)
 
 

@@ -110,6 +110,25 @@ def shrunk(n_clicked: NDArray[np.number], n_shown: NDArray[np.number], rate: flo
     return log_rates
 
 
+def history(
+    n_shown_I: NDArray[np.number], n_clicked_I: NDArray[np.number], rate: float
+) -> Iterator[NDArray[np.float64]]:
+    """Yield the two columns of a past: impressions, and the shrunk click rate."""
+    yield np.log1p(n_shown_I)
+    yield shrunk(n_clicked_I, n_shown_I, rate)
+
+
+def overall_rate(n_shown: int, n_clicked: int) -> float:
+    """Return what click rates are drawn to."""
+    return float((n_clicked + 1) / (n_shown + 2))
+
+
+def count(key_E: NDArray[np.int64], key_I: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return how often each of `key_I` is among `key_E`."""
+    sorted_E = np.sort(key_E)
+    return np.searchsorted(sorted_E, key_I, side="right") - np.searchsorted(sorted_E, key_I)
+
+
 def order_column(ids_QK: NDArray[np.int32], shown: Impressions) -> NDArray[np.float32]:
     """Return -log(1 + place) of each impression's note in its user's list, from 0; after the last where it is not."""
     n_notes = 1 + int(max(ids_QK.max(initial=-1), shown.note_I.max(initial=-1)))
@@ -144,26 +163,23 @@ def cross_fitted(columns_IX: NDArray[np.float32], shown: Impressions) -> NDArray
 def _columns(user_I: NDArray[np.int32], note_I: NDArray[np.int32], known: Observation) -> Iterator[NDArray[np.float64]]:
     """Yield what is known at T of note, author, user, and of the user with the author and with the category."""
     events, notes, n_users = known.events, known.catalog.notes, len(known.catalog.users)
-    overall = (events.click_E.sum() + 1) / (len(events) + 2)
+    overall = overall_rate(len(events), int(events.click_E.sum()))
 
-    def history(key_E: NDArray[np.integer], key_I: NDArray[np.integer], n: int) -> Iterator[NDArray[np.float64]]:
+    def of(key_E: NDArray[np.integer], key_I: NDArray[np.integer], n: int) -> Iterator[NDArray[np.float64]]:
         shown = np.bincount(key_E, minlength=n)[key_I]
         clicked = np.bincount(key_E[events.click_E], minlength=n)[key_I]
-        yield np.log1p(shown)
-        yield shrunk(clicked, shown, overall)
+        yield from history(shown, clicked, overall)
 
     author_N, category_N = notes.author_N + 1, notes.category_N.astype(np.int32) + 1  # -1 becomes 0
     n_authors, n_categories = len(known.catalog.authors) + 1, len(known.catalog.categories) + 1
-    yield from history(events.note_E, note_I, len(notes))
-    yield from history(author_N[events.note_E], author_N[note_I], n_authors)
-    yield from history(events.user_E, user_I, n_users)
+    yield from of(events.note_E, note_I, len(notes))
+    yield from of(author_N[events.note_E], author_N[note_I], n_authors)
+    yield from of(events.user_E, user_I, n_users)
     category_E, category_I = category_N[events.note_E], category_N[note_I]
-    yield from history(
-        events.user_E * n_categories + category_E, user_I * n_categories + category_I, n_users * n_categories
-    )
+    yield from of(events.user_E * n_categories + category_E, user_I * n_categories + category_I, n_users * n_categories)
     clicked = events.take(events.click_E)
-    pair_E = np.sort(clicked.user_E.astype(np.int64) * n_authors + author_N[clicked.note_E])
+    pair_E = clicked.user_E.astype(np.int64) * n_authors + author_N[clicked.note_E]
     pair_I = user_I.astype(np.int64) * n_authors + author_N[note_I]
-    yield np.log1p(np.searchsorted(pair_E, pair_I, side="right") - np.searchsorted(pair_E, pair_I))
+    yield np.log1p(count(pair_E, pair_I))
     yield np.log1p((known.now - notes.born_time_N[note_I]) / 3_600)
     yield notes.is_video_N[note_I].astype(np.float64)

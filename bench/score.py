@@ -70,10 +70,7 @@ def score_probe(ids_QK: NDArray[np.int32], shown: Impressions) -> Values:
     values: Values = {}
     for bucket, probed in zip(("all", "cold"), probe(ids_QK, shown), strict=True):
         for needs, aucs in (("impressions", probed.ranked), ("unaided", probed.unaided), ("alone", probed.alone)):
-            for name, column in _of_impressions(aucs, needs=needs, on=bucket).items():
-                values[name] = (
-                    column if METRICS[name].function in _OF_ALL_USERS else _by_request(column, aucs, len(ids_QK))
-                )
+            values |= _of_probe(aucs, needs=needs, on=bucket, n_requests=len(ids_QK))
     return values
 
 
@@ -85,9 +82,15 @@ def check_and_score_description(exam: Exam, described_TD: Description) -> Values
     values: Values = {}
     columns_IX = description_columns(described_TD, exam.shown, exam.past)
     for bucket, aucs in zip(("all", "cold"), probe_description(columns_IX, exam.shown), strict=True):
-        for name, column in _of_impressions(aucs, needs="described", on=bucket).items():
-            values[name] = _by_request(column, aucs, len(exam.requests))
+        values |= _of_probe(aucs, needs="described", on=bucket, n_requests=len(exam.requests))
     return values
+
+
+def _of_probe(aucs: UserAucs, *, needs: str, on: str, n_requests: int) -> Values:
+    return {
+        name: column if METRICS[name].function in _OF_ALL_USERS else _by_request(column, aucs, n_requests)
+        for name, column in _of_impressions(aucs, needs=needs, on=on).items()
+    }
 
 
 def _by_request(value_U: NDArray[np.float64], aucs: UserAucs, n_requests: int) -> NDArray[np.float64]:

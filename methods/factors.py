@@ -30,7 +30,7 @@ class Factors:
         return unit_TF[requests.ids_Q] @ unit_TF.T
 
 
-def unit(rows_TF: NDArray[np.float32]) -> NDArray[np.float32]:
+def unit(rows_TF: NDArray[np.floating]) -> NDArray[np.float32]:
     """Return rows of length one; zeros stay zeros."""
     length_T1 = np.linalg.norm(rows_TF, axis=1, keepdims=True)
     return (rows_TF / np.where(length_T1 > 0, length_T1, 1)).astype(np.float32)

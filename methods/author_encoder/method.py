@@ -55,7 +55,7 @@ class AuthorEncoderConfig:
     rarity: float = 0.5  # what a user read counts readers to the minus this
     co_readers: ItemCFConfig = field(default_factory=lambda: ItemCFConfig(n_neighbours=50))  # of a query author
     author_half_life_days: float = HALF_LIFE_DAYS  # of an author's worth, since the newest note; 0 lets nobody fade
-    note_half_life_days: float = NOTE_HALF_LIFE_DAYS  # of a note's worth
+    note_half_life_days: float = NOTE_HALF_LIFE_DAYS  # of a note's worth; 0 lets none fade
     presence: PresenceConfig = field(default_factory=PresenceConfig)
 
 
@@ -85,11 +85,13 @@ class AuthorEncoder:
         self.history_UA_ = clicked_UA @ sp.diags((n_readers_A**-self.config.rarity).astype(np.float32), format="csr")
         if self.target_ == "author":
             self.speaks_AA_ = with_co_readers(binary(clicked_UA), self.config.co_readers)
-            self.remains_A_ = fading(seen, target="author", author_half_life_days=self.config.author_half_life_days)
-        notes = seen.catalog.notes
-        self.author_N_ = notes.author_N
-        days_N = (seen.now - notes.born_time_N) / DAY_SECONDS
-        self.fresh_N_ = np.exp2(-days_N / self.config.note_half_life_days).astype(np.float32)
+        self.remains_T_ = fading(
+            seen,
+            target=self.target_,
+            author_half_life_days=self.config.author_half_life_days,
+            note_half_life_days=self.config.note_half_life_days,
+        )
+        self.author_N_ = seen.catalog.notes.author_N
         if self.target_ == "user":
             self.presence_U_ = presence(seen, self.config.presence)
 
@@ -97,9 +99,9 @@ class AuthorEncoder:
         """Rank by the kernel over the authors of each side."""
         match self.target_:
             case "author":
-                return rank(faded(self._authors(requests), self.remains_A_), requests, k=k)
+                return rank(faded(self._authors(requests), self.remains_T_), requests, k=k)
             case "note":
-                return rank(self._notes(self._authors(requests)), requests, k=k)
+                return rank(faded(self._notes(self._authors(requests)), self.remains_T_), requests, k=k)
             case "user":
                 return rank(self._users(requests.ids_Q), requests, k=k)
 
@@ -119,8 +121,7 @@ class AuthorEncoder:
         return kernel_sums(speaking_QA, self.vectors_AD_, self.reader_.learnt.scale)
 
     def _notes(self, score_QA: NDArray[np.float32]) -> NDArray[np.float32]:
-        score_QN = np.where(self.author_N_ >= 0, score_QA[:, self.author_N_], np.float32(0))
-        return score_QN * self.fresh_N_
+        return np.where(self.author_N_ >= 0, score_QA[:, self.author_N_], np.float32(0))
 
     def _users(self, notes_Q: NDArray[np.int32]) -> NDArray[np.float32]:
         author_Q = self.author_N_[notes_Q]
