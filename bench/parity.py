@@ -49,7 +49,7 @@ _CORNAC, _RECBOLE = "SASRec tuned, BCE, d 128, cornac", "SASRec, CE, RecBole"
 _COLDLLM = "ColdLLM's table 1, on 300-d text that is not to be had"
 _OTHER_TEXT = "our text is the tags, which leak; only the order compares"
 _WEIGHTED = "users are weighted and pairs shrunk; print is the plain cosine"
-_MANY_NOES = "each click is told from 2,048 drawn items by a softmax; print tells it from one"
+_MANY_NOES = "each click is told from 2,048 drawn items by a softmax; print tells it from 300, pair by pair"
 _GIVEN_TIME = "print is S3-Rec's rerun of a baseline; ours was tuned on the last interaction but one"
 
 

@@ -20,8 +20,9 @@ from simulator.schema import Kind, Observation, Requests, Slates
 class Capabilities:
     """What a method declares that it can do; the contract suite holds it to that.
 
-    `serves` lists (query kind, target kind). `cold_targets`: ranks targets nobody has interacted with better than
-    chance, from what was published. `cold_queries`: answers queries without any interaction other than by popularity.
+    `serves` lists (query kind, target kind). `cold_targets`: ranks targets nobody has interacted with, among
+    themselves, better than chance, from what was published; the newest first shows them and does not tell them apart.
+    `cold_queries`: answers queries without any interaction other than by popularity.
     `learns_from_interactions`: its answers change with the event log (false for random, recent, the oracle).
     """
 
