@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from bench.cli import app
 from bench.latency import record as lines
-from bench.latency.child import BATCHES
+from bench.latency.child import BATCHES, Parts
 from bench.latency.parent import Cell, Told, time_cell
 from bench.latency.record import LatencyRecord
 from bench.latency.run import Place, Protocol, time_all
@@ -97,11 +97,27 @@ def test_the_timed_answers_are_those_that_were_scored(records: dict[str, Latency
 def test_a_pass_asks_each_request_once(records: dict[str, LatencyRecord], out: Path) -> None:
     raw = load_arrays(out / (records["popular"].raw or ""))
     asked_N, n_requests = raw["method_request_N"], len(raw["ids_QK"])
-    warmed_up = set(raw["warm_up_request_N"].tolist())
-    fresh = n_requests - len(warmed_up)
+    warmed_up, twice = set(raw["warm_up_request_N"].tolist()), set(raw["first_request_N"].tolist())
+    n_kept, fresh = n_requests - len(twice), n_requests - len(twice) - len(warmed_up)
     assert len(set(asked_N[:fresh].tolist())) == fresh
     assert not warmed_up & set(asked_N[:fresh].tolist())
-    assert len(set(asked_N[fresh : fresh + n_requests].tolist())) == min(n_requests, len(asked_N) - fresh)
+    assert len(set(asked_N[fresh : fresh + n_kept].tolist())) == min(n_kept, len(asked_N) - fresh)
+
+
+def test_what_is_asked_twice_is_new_the_first_time(records: dict[str, LatencyRecord], out: Path) -> None:
+    raw = load_arrays(out / (records["popular"].raw or ""))
+    before = set(raw["method_request_N"].tolist()) | set(raw["warm_up_request_N"].tolist())
+    assert not before & set(raw["first_request_N"].tolist())
+    np.testing.assert_array_equal(raw["first_request_N"], raw["again_request_N"])
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 20, 2_500])
+def test_every_part_has_requests_and_none_that_another_has_where_there_are_enough(n: int) -> None:
+    parts = Parts.of(n, np.random.default_rng(n))
+    whole = np.concatenate([parts.warm_up_Q, parts.timed_Q, parts.twice_Q])
+    assert min(len(parts.warm_up_Q), len(parts.timed_Q), len(parts.twice_Q)) >= 1
+    np.testing.assert_array_equal(np.unique(whole), np.arange(n))
+    assert n < 3 or len(whole) == n
 
 
 def test_a_method_that_answers_otherwise_when_timed_is_caught(records: dict[str, LatencyRecord]) -> None:

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from bench.confined import hide
 from bench.handout import Questions, View, ask
 from bench.latency.blocks import PAIRS, Turns, take_turns
-from bench.latency.clock import Trace, WarmUp, overhead_ns, trace, warm_up
+from bench.latency.clock import Ask, Trace, WarmUp, overhead_ns, trace, warm_up
 from bench.latency.memory import pickled_bytes, resident_bytes
 from bench.measure import Clock, Stopwatch, recommend_all
 from bench.split import as_of
@@ -40,7 +40,8 @@ from simulator.schema import DAY_SECONDS, Kind, Observation, Requests, SchemaErr
 
 BATCHES = (1, 32, 256)
 FEATURES = 64  # of the baseline's vectors
-_CHECKED, _MOST_BASELINE, _REPEATED = 0.05, 100, 200
+_CHECKED, _MOST_BASELINE = 0.05, 100
+_TWICE, _AT_ONCE = 200, 25  # requests that are asked twice, and how many before they are asked again
 
 
 ARRAYS = "arrays.npz"  # in the scratch folder
@@ -121,19 +122,17 @@ class _Cell:
     def measure(self, tell: Any) -> dict[str, Any]:
         """Time everything, write the arrays, and return the numbers."""
         rng = generator(self.job.order_key, "latency")
-        n, n_candidates = len(self.requests), len(self.requests.candidates_C)
-        singles = [self.requests.between(i, i + 1) for i in range(n)]
-        order_Q = rng.permutation(n)
+        n_candidates, parts = len(self.requests.candidates_C), Parts.of(len(self.requests), rng)
+        singles = [self.requests.between(i, i + 1) for i in range(len(self.requests))]
 
         def answer(request: int) -> Slates:
             return self.method.recommend(singles[request], k=self.k)
 
         gc.collect()
         gc.freeze()
-        # A tenth of the requests warms up, the others stay new to the method.
-        warm = warm_up(answer, order_Q[: max(1, n // 10)].tolist(), seconds=self.job.seconds)
+        warm = warm_up(answer, parts.warm_up_Q.tolist(), seconds=self.job.seconds)
         peak_bytes = resident_bytes(peak=True)
-        order = self._order(order_Q, warm, rng)
+        order = self._order(parts, warm, rng)
         baseline = _baseline(n_candidates, self.k, rng)
         baseline_order = list(range(PAIRS * max(5, min(_MOST_BASELINE, len(order) // PAIRS))))
         warm_up(baseline, baseline_order[: 2 * _MOST_BASELINE], seconds=self.job.seconds / 10)
@@ -143,9 +142,9 @@ class _Cell:
             (answer, baseline), (order, baseline_order), keep=kept, tell=lambda done: tell(done=done, total=PAIRS)
         )
         _mark(tell, "ends")
-        again = trace(answer, order[:_REPEATED])
+        twice = ask_twice(answer, parts.twice_Q.tolist())
         throughput, ids_QK = self._throughput(warm)
-        save_arrays(Path(self.job.scratch) / ARRAYS, _arrays(turns, warm, again, kept, ids_QK), compress=True)
+        save_arrays(Path(self.job.scratch) / ARRAYS, _arrays(turns, warm, twice, kept, ids_QK), compress=True)
         return {
             **self.readings,
             **self._refresh(),
@@ -156,13 +155,12 @@ class _Cell:
             "baseline": f"FAISS {version('faiss-cpu')} flat, {n_candidates} x {FEATURES}, k {self.k}",
         }
 
-    def _order(self, order_Q: NDArray[np.int64], warm: WarmUp, rng: np.random.Generator) -> list[int]:
+    def _order(self, parts: Parts, warm: WarmUp, rng: np.random.Generator) -> list[int]:
         """Return the timed requests: passes over all in a shuffled order, the first over those not asked yet."""
-        n = min(self.job.queries, int(self.job.seconds * 1e9 / max(warm.median_ns, 1.0)))
-        n, fresh_Q = max(n, PAIRS), order_Q[max(1, len(order_Q) // 10) :]
-        passes = [fresh_Q if len(fresh_Q) else order_Q]
+        n = max(PAIRS, min(self.job.queries, int(self.job.seconds * 1e9 / max(warm.median_ns, 1.0))))
+        passes = [parts.timed_Q]
         while sum(map(len, passes)) < n:
-            passes.append(rng.permutation(order_Q))
+            passes.append(rng.permutation(np.concatenate([parts.warm_up_Q, parts.timed_Q])))
         order: list[int] = np.concatenate(passes)[:n].tolist()
         return order
 
@@ -223,6 +221,32 @@ def _mark(tell: Any, what: str) -> None:
     sys.stdin.readline()
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Parts:
+    """Requests by what they are for: a tenth warms up, as many at most stay unasked until they are asked twice."""
+
+    warm_up_Q: NDArray[np.int64]
+    timed_Q: NDArray[np.int64]
+    twice_Q: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, n: int, rng: np.random.Generator) -> Parts:
+        """Deal out `n` requests; of one or two some serve more than one purpose."""
+        order_Q, tenth = rng.permutation(n), max(1, n // 10)
+        last = n - min(_TWICE, tenth)
+        timed_Q = order_Q[tenth:last]
+        return cls(order_Q[:tenth], timed_Q if len(timed_Q) else order_Q, order_Q[last:])
+
+
+def ask_twice(answer: Ask, requests: list[int]) -> tuple[Trace, Trace]:
+    """Time requests that are new, and again soon after: the speed of a machine wanders within minutes."""
+    firsts, repeats = [], []
+    for at in range(0, len(requests), _AT_ONCE):
+        firsts.append(trace(answer, requests[at : at + _AT_ONCE]))
+        repeats.append(trace(answer, requests[at : at + _AT_ONCE]))
+    return Trace.joined(firsts), Trace.joined(repeats)
+
+
 def _clocks(name: str, read: Clock) -> dict[str, float]:
     return {f"{name}_seconds": read.wall, f"{name}_cpu_seconds": read.cpu}
 
@@ -249,7 +273,7 @@ def _fresh_ids(present: Observation, target: Kind) -> NDArray[np.int32]:
 
 
 def _arrays(
-    turns: Turns, warm: WarmUp, again: Trace, kept: _Kept, ids_QK: NDArray[np.int32]
+    turns: Turns, warm: WarmUp, twice: tuple[Trace, Trace], kept: _Kept, ids_QK: NDArray[np.int32]
 ) -> dict[str, NDArray[Any]]:
     """Return all that was read, by name: nothing is summed up here."""
     arrays: dict[str, NDArray[Any]] = {}
@@ -257,7 +281,8 @@ def _arrays(
         whole = Trace.joined(list(blocks))
         arrays |= {f"{name}_{field}": getattr(whole, field) for field in Trace.__slots__}
         arrays[f"{name}_block_N"] = np.repeat(np.arange(len(blocks)), [len(block) for block in blocks])
-    arrays |= {f"again_{field}": getattr(again, field) for field in Trace.__slots__}
+    for name, whole in zip(("first", "again"), twice, strict=True):
+        arrays |= {f"{name}_{field}": getattr(whole, field) for field in Trace.__slots__}
     arrays["checked_request_C"] = np.array(kept.requests, np.int64)
     arrays["checked_ids_CK"] = np.stack(kept.ids) if kept.ids else np.empty((0, ids_QK.shape[1]), np.int32)
     arrays["ids_QK"] = ids_QK

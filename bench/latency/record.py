@@ -91,8 +91,8 @@ class Checks(_Frozen):
 
     `overlap` and `overlap_top`: the share of the scored list, and of its first places, among the timed answers that
     were looked at; `as_recorded`: the share of requests whose primary metric is the recorded one; `repeat_ratio`: the
-    time of a request asked again over that of its first time; `accounted`: CPU time of the timed stretch as told,
-    over what the parent process read of it from the kernel.
+    time of a request asked again over that of its first time, soon before; `accounted`: CPU time of the timed stretch
+    as told, over what the parent process read of it from the kernel.
     """
 
     n_checked: int

@@ -82,7 +82,7 @@ def checks(arrays: Arrays, *, ks: tuple[int, ...], as_recorded: float, spent_ns:
     scored_CK = arrays["ids_QK"][arrays["checked_request_C"]]
     timed_CK = arrays["checked_ids_CK"]
     again_N = arrays["again_cpu_ns_N"]
-    first_N = arrays["method_cpu_ns_N"][: len(again_N)]
+    first_N = arrays["first_cpu_ns_N"]
     n_asked = len(arrays["method_cpu_ns_N"]) + len(arrays["baseline_cpu_ns_N"])
     told_ns = int(arrays["method_cpu_ns_N"].sum() + arrays["baseline_cpu_ns_N"].sum()) + n_asked * overhead_ns
     return Checks(
