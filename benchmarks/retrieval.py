@@ -21,7 +21,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+import faiss
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -56,6 +58,13 @@ class Point:
     name: str
     recall: float
     cost: Cost
+    library: Cost  # the library's own call at the same setting: nothing excluded, no order among equals
+
+    @property
+    def ratios(self) -> tuple[float, float]:
+        """Return the library's CPU time over ours, of one query and of a batch."""
+        ours, theirs = self.cost, self.library
+        return theirs.single_cpu_ms / ours.single_cpu_ms, ours.batch_per_cpu_second / theirs.batch_per_cpu_second
 
 
 def make_vectors(
@@ -147,9 +156,25 @@ def curve(
             return search(asked, some_QF, k=sizes.k)[0]
 
         name = f"{index.config.kind} {'nprobe' if is_ivf else 'ef'} {setting}"
-        points.append(Point(name, shared(ask(queries_QF), true_QK), costs({name: ask}, queries_QF, sizes)[name]))
-        print(_row(name, points[-1].cost, f"{points[-1].recall:8.4f}"), flush=True)
+        measured = costs({name: ask, "library": library(index, setting, sizes.k)}, queries_QF, sizes)
+        points.append(Point(name, shared(ask(queries_QF), true_QK), measured[name], measured["library"]))
+        single, batch = points[-1].ratios
+        print(_row(name, points[-1].cost, f"{single:8.2f}{batch:8.2f}{points[-1].recall:8.4f}"), flush=True)
     return points
+
+
+def library(index: Index, setting: int, k: int) -> Ask:
+    """Return FAISS's own search of the same index."""
+    theirs = index.searcher.index  # type: ignore[attr-defined]
+    ivf = index.config.kind == "ivf"
+    module: Any = faiss  # whose stubs lack the parameters
+    chosen = module.SearchParametersIVF(nprobe=setting) if ivf else module.SearchParametersHNSW(efSearch=setting)
+
+    def ask(queries_QF: NDArray[np.float32]) -> NDArray[np.integer]:
+        found: NDArray[np.integer] = theirs.search(queries_QF, k, params=chosen)[1]
+        return found
+
+    return ask
 
 
 def operating_points(points: Sequence[Point]) -> dict[str, float | None]:
@@ -202,13 +227,17 @@ def approximate(
     start_cpu, start = time.process_time(), time.perf_counter()
     index = build(vectors_TF, config)
     cpu, wall = time.process_time() - start_cpu, time.perf_counter() - start
-    print(f"{config.kind}: built in {cpu:.1f} CPU s, {wall:.1f} s, {index.n_bytes / 1e6:,.0f} MB; recall last")
+    print(
+        f"{config.kind}: built in {cpu:.1f} CPU s, {wall:.1f} s, {index.n_bytes / 1e6:,.0f} MB; library / ours, recall"
+    )
     points = curve(index, true_QK, queries_QF, sizes)
     figures: dict[str, float | None] = {"build_cpu_seconds": cpu, "bytes": index.n_bytes, **operating_points(points)}
     out = {f"{config.kind}_{name}": value for name, value in figures.items()}
     for point in points:
         slug = point.name.replace(" ", "_")
+        single, batch = point.ratios
         out |= {f"{slug}_recall": point.recall, f"{slug}_single_cpu_ms": point.cost.single_cpu_ms}
+        out |= {f"{slug}_library_single": single, f"{slug}_library_batch": batch}
     return out
 
 

@@ -36,10 +36,11 @@ class ALSConfig:
 
 # Chosen among seven on a tenth of Gowalla's training pairs: docs/experiments.md.
 WIDE = ALSConfig(factors=192, regularization=30.0, alpha=20.0, iterations=8)
+MIDDLE = ALSConfig(regularization=100.0, alpha=20.0)
 TRIALS = {
     "base": ALSConfig(),
     "light": ALSConfig(regularization=10.0, alpha=10.0),
-    "middle": ALSConfig(regularization=100.0, alpha=20.0),
+    "middle": MIDDLE,
     "narrow": ALSConfig(factors=64),
     "wide": WIDE,
 }

@@ -39,16 +39,15 @@ class BPRConfig:
     popularity: float = 1.0  # weight of log clicks; 1 undoes the library's sampling, 0 leaves it
 
 
+SAMPLED = BPRConfig(factors=128, learning_rate=0.05, regularization=0.005, iterations=100, popularity=0.0)
 TRIALS = {
     "base": BPRConfig(),
     "wide": BPRConfig(factors=128, learning_rate=0.05, regularization=0.005, iterations=100),
-    "wide and sampled": BPRConfig(
-        factors=128, learning_rate=0.05, regularization=0.005, iterations=100, popularity=0.0
-    ),
+    "wide and sampled": SAMPLED,
     "held tight": BPRConfig(factors=128, learning_rate=0.05, regularization=0.02, iterations=200, popularity=0.5),
     "let go": BPRConfig(factors=192, learning_rate=0.05, regularization=0.002, iterations=200, popularity=0.5),
 }
-WIDE = TRIALS["held tight"]
+WIDE = TRIALS["let go"]
 
 
 class BPR:

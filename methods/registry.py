@@ -25,7 +25,6 @@ METHODS: dict[str, str] = {
     "popular-in-category": "methods.popular_in_category:PopularInCategory",
     "item-cf": "methods.item_cf:ItemCF",
     "swing": "methods.swing:Swing",
-    "swing-normalised": "methods.swing:Swing",
     "als": "methods.als:ALS",
     "als-wide": "methods.als:ALS",
     "bpr": "methods.bpr:BPR",
@@ -39,7 +38,6 @@ METHODS: dict[str, str] = {
     "sasrec-ce": "methods.sasrec:SASRec",
     "sasrec-ce-wide": "methods.sasrec:SASRec",
     "content-knn": "methods.content_knn:ContentKNN",
-    "content-knn-newest": "methods.content_knn:ContentKNN",
     "content-knn-fading": "methods.content_knn:ContentKNN",
     "als-ridge": "methods.als_content:ALSContent",
     "als-knn": "methods.als_content:ALSContent",
@@ -67,14 +65,12 @@ METHODS: dict[str, str] = {
 
 # Other configs of methods that are there already; a run has them only when they are named.
 VARIANTS = (
-    "swing-normalised",
     "als-wide",
     "bpr-wide",
     "ease-whole",
     "mf-softmax",
     "sasrec-bce-wide",
     "sasrec-ce-wide",
-    "content-knn-newest",
     "content-knn-fading",
     "als-ridge-fading",
     "als-knn-fading",
@@ -99,6 +95,7 @@ TRAINED = (
     "i2a2a2u-encoder",
 )
 
+# What a name means where that is not the class's own default; of swing, als, bpr and content-knn the best logged trial.
 CONFIGS: dict[str, str] = {
     "als-wide": "methods.als:WIDE",
     "bpr-wide": "methods.bpr:WIDE",
@@ -107,9 +104,11 @@ CONFIGS: dict[str, str] = {
     "sasrec-bce": "methods.sasrec:BCE",
     "sasrec-bce-wide": "methods.sasrec:BCE_WIDE",
     "sasrec-ce-wide": "methods.sasrec:CE_WIDE",
-    "swing-normalised": "methods.swing:NORMALISED",
+    "swing": "methods.swing:NORMALISED",
+    "als": "methods.als:MIDDLE",
+    "bpr": "methods.bpr:SAMPLED",
     "popular-all": "methods.popular:ALL_TIME",
-    "content-knn-newest": "methods.content_knn:NEWEST_NOTE",
+    "content-knn": "methods.content_knn:NEWEST_NOTE",
     "als-ridge": "methods.als_content:RIDGE",
     "als-knn": "methods.als_content:NEIGHBOURS",
     "content-knn-fading": "methods.content_knn:FADING",

@@ -180,11 +180,16 @@ class _FaissIndex:
         scores_QW, ids_QW = self.index.search(queries_QF, wanted, params=self._parameters(allowed.among_T))
         ids_QK = np.full((len(queries_QF), k), -1, np.int32)
         best_QK = np.full((len(queries_QF), k), -np.inf, np.float32)
-        for q, (ids_W, scores_W) in enumerate(zip(ids_QW, scores_QW, strict=True)):
+        ids_QK[:, :wanted] = ids_QW[:, :k]
+        best_QK[:, :wanted] = np.where(ids_QW[:, :k] < 0, -np.inf, scores_QW[:, :k])
+        tied_Q = ((scores_QW[:, 1:] == scores_QW[:, :-1]) & (ids_QW[:, 1:] >= 0)).any(axis=1)
+        for q in np.flatnonzero(tied_Q | (n_seen_Q > 0)).tolist():  # the others are the library's lists as they are
+            ids_W, scores_W = ids_QW[q], scores_QW[q]
             seen = allowed.seen_S[allowed.seen_start_Q1[q] : allowed.seen_start_Q1[q + 1]]
             kept_W = (ids_W >= 0) & ~np.isin(ids_W, seen)
             ids, scores = ids_W[kept_W].astype(np.int32), scores_W[kept_W]
             best = np.lexsort((_ties(ids, allowed, q), -scores))[:k]
+            ids_QK[q], best_QK[q] = -1, -np.inf
             ids_QK[q, : len(best)], best_QK[q, : len(best)] = ids[best], scores[best]
         return ids_QK, best_QK
 

@@ -75,7 +75,7 @@ def test_a_long_half_life_changes_no_list_and_a_short_one_puts_the_newest_first(
         method.index(WORLD)
         return method.recommend(board.ask(WORLD, "user", target, np.arange(6)), k=4).ids_QK
 
-    plain = listed("content-knn-newest" if name == "content-knn" else name)
+    plain = listed(name)
     np.testing.assert_array_equal(listed(f"{name}-fading", 1e9), plain)
     remains = fading(WORLD, target=target, author_half_life_days=0.05, note_half_life_days=0.05)
     assert remains is not None

@@ -5,8 +5,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -18,6 +20,8 @@ from bench.record import ResultRecord, load
 from bench.run import run
 from bench.sandbox import version
 from bench.tasks import find_task
+from methods.base import Budget
+from tests import checkerboard as board
 from tests.test_run import ROOT, stripped, tiny
 from tests.waiting import quiet
 
@@ -66,6 +70,29 @@ def test_what_looks_around_would_find_what_is_there(runs: Path) -> None:
     (dataset,) = (runs / "datasets").iterdir()
     files = [runs / "records.jsonl", dataset / "manifest.json", Path(f"/proc/{os.getppid()}/cmdline")]
     assert cheaters.readable([*files, runs / "nothing"]) == [str(path) for path in files]
+
+
+def test_who_snoops_would_find_the_truth_and_who_foresees_what_comes_later() -> None:
+    from bench.truth import Truth
+    from tests import cheaters
+
+    later = board.checkerboard()
+    past = board.as_of_fit(later)
+    truth = object.__new__(Truth)  # what it holds is not looked at
+    with pytest.raises(cheaters.FoundError, match=r"found .*'bench.truth'.*'Truth'"):
+        cheaters.Snoops().index(past)
+    with pytest.raises(cheaters.FoundError, match=rf"found .*{later.now}"):
+        cheaters.Foresees().fit(past, target="note", rng=np.random.default_rng(1), budget=Budget())
+    del truth
+
+
+def test_every_name_that_is_snooped_for_is_that_of_something() -> None:
+    from tests import cheaters
+
+    assert all(find_spec(name) for name in cheaters.TELLING_MODULES)
+    sources = "\n".join(path.read_text() for top in ("bench", "simulator") for path in (ROOT / top).rglob("*.py"))
+    missing = [name for name in cheaters.TELLING_TYPES if f"class {name}" not in sources]
+    assert missing == []
 
 
 def test_what_stands_on_the_command_line_does_not_reach_a_method(tmp_path: Path) -> None:

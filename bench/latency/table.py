@@ -22,6 +22,7 @@ SPEED = (
     "b1 /s",
     "b32 /s",
     "b256 /s",
+    "queries",
     "steal",
     "not ranked",
 )
@@ -30,8 +31,9 @@ LEGEND = (
     "x flat: median of one request over that of exact flat search in turns with it, half the 95 % interval behind ±; "
     "p99: half its 95 % bounds behind ±. /s<10ms: the most requests a second with a p99 below 10 ms, replayed: one "
     "worker, first come first served, service times that do not depend on load. b1, b32, b256: requests a second in "
-    "batches. steal: wall over CPU time; above 1.05 loads are replayed by CPU time, above 1.2 nothing is ranked. "
-    "stale: refresh and one answer, - where nothing of the last day reaches any list; found: how much of it does."
+    "batches. queries: that were timed. steal: wall over CPU time; above 1.05 loads are replayed by CPU time, above "
+    "1.2 nothing is ranked. stale: refresh and one answer, - where nothing of the last day reaches any list; found: "
+    "how much of it does."
 )
 
 
@@ -76,6 +78,7 @@ def _speed(measures: Measures) -> list[str]:
         _quantile(service.clean["p99"]),
         number(measures.load.greatest_per_second["10"]),
         *(number(measures.throughput[size].per_second) for size in ("1", "32", "256")),
+        f"{service.n:,}",
         f"{measures.noise.steal:.2f}",
         ", ".join(faults(measures)),
     ]
