@@ -39,6 +39,12 @@ class Allowed:
     id_Q: NDArray[np.int32]
     tie_seed: int = 0
 
+    @classmethod
+    def all(cls, n_queries: int, n_targets: int) -> Allowed:
+        """Allow every target to every query."""
+        nothing = np.empty(0, np.int32)
+        return cls(np.zeros(n_queries + 1, np.int64), nothing, np.ones(n_targets, np.bool_), nothing)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ExactIndex:
@@ -67,9 +73,10 @@ class ExactIndex:
         return self.vectors_TF.nbytes + self.small_TF.nbytes + self.scale_T.nbytes
 
     def search(
-        self, queries_QF: NDArray[np.float32], allowed: Allowed, *, k: int
+        self, queries_QF: NDArray[np.float32], allowed: Allowed | None, *, k: int
     ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """Return the ids (Q, K) with -1 pads and the scores of the `k` best allowed targets."""
+        """Return the ids (Q, K) with -1 pads and the scores of the `k` best allowed targets; None allows all."""
+        allowed = allowed or Allowed.all(len(queries_QF), len(self.vectors_TF))
         length_Q = np.linalg.norm(queries_QF.astype(np.float64), axis=1)
         if length_Q.max(initial=0) * self.length > np.finfo(np.float32).max / 4:
             raise SchemaError("queries", "scores that fit in float32", f"a length of {length_Q.max():.3g}")

@@ -53,7 +53,7 @@ class _Searcher(Protocol):
     def n_bytes(self) -> int: ...
 
     def search(
-        self, queries_QF: NDArray[np.float32], allowed: Allowed, *, k: int
+        self, queries_QF: NDArray[np.float32], allowed: Allowed | None, *, k: int
     ) -> tuple[NDArray[np.int32], NDArray[np.float32]]: ...
 
 
@@ -95,12 +95,6 @@ def retuned(index: Index, config: IndexConfig) -> Index:
     )
 
 
-def allow_all(n_queries: int, n_targets: int) -> Allowed:
-    """Return what allows every target to every query."""
-    nothing = np.empty(0, np.int32)
-    return Allowed(np.zeros(n_queries + 1, np.int64), nothing, np.ones(n_targets, np.bool_), nothing)
-
-
 def search(
     index: Index, queries_QF: NDArray[np.float32], *, k: int, exclude: Allowed | None = None
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
@@ -110,11 +104,11 @@ def search(
         raise SchemaError("queries", f"(Q, {index.n_features})", queries_QF.shape)
     if k < 1:
         raise SchemaError("k", "at least 1", k)
-    allowed = exclude or allow_all(len(queries_QF), index.n_targets)
-    if allowed.seen_start_Q1.shape != (len(queries_QF) + 1,) or allowed.among_T.shape != (index.n_targets,):
-        got = f"{allowed.seen_start_Q1.shape} and {allowed.among_T.shape}"
-        raise SchemaError("exclude", f"({len(queries_QF) + 1},) offsets and ({index.n_targets},) targets", got)
-    return index.searcher.search(np.ascontiguousarray(queries_QF), allowed, k=k)
+    fitting = ((len(queries_QF) + 1,), (index.n_targets,))
+    if exclude is not None and (exclude.seen_start_Q1.shape, exclude.among_T.shape) != fitting:
+        got = f"{exclude.seen_start_Q1.shape} and {exclude.among_T.shape}"
+        raise SchemaError("exclude", f"{fitting[0]} offsets and {fitting[1]} targets", got)
+    return index.searcher.search(np.ascontiguousarray(queries_QF), exclude, k=k)
 
 
 def recommend(index: Index, queries_QF: NDArray[np.float32], requests: Requests, *, k: int) -> Slates:
@@ -172,12 +166,12 @@ class _FaissIndex:
         return int(_faiss(self.config).serialize_index(self.index).nbytes)
 
     def search(
-        self, queries_QF: NDArray[np.float32], allowed: Allowed, *, k: int
+        self, queries_QF: NDArray[np.float32], allowed: Allowed | None, *, k: int
     ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Ask for as many more as the query with the longest history could lose."""
-        n_seen_Q = np.diff(allowed.seen_start_Q1)
+        n_seen_Q = np.zeros(len(queries_QF), np.int64) if allowed is None else np.diff(allowed.seen_start_Q1)
         wanted = min(k + int(n_seen_Q.max(initial=0)), self.index.ntotal)
-        scores_QW, ids_QW = self.index.search(queries_QF, wanted, params=self._parameters(allowed.among_T))
+        scores_QW, ids_QW = self.index.search(queries_QF, wanted, params=self._parameters(allowed))
         ids_QK = np.full((len(queries_QF), k), -1, np.int32)
         best_QK = np.full((len(queries_QF), k), -np.inf, np.float32)
         ids_QK[:, :wanted] = ids_QW[:, :k]
@@ -185,19 +179,20 @@ class _FaissIndex:
         tied_Q = ((scores_QW[:, 1:] == scores_QW[:, :-1]) & (ids_QW[:, 1:] >= 0)).any(axis=1)
         for q in np.flatnonzero(tied_Q | (n_seen_Q > 0)).tolist():  # the others are the library's lists as they are
             ids_W, scores_W = ids_QW[q], scores_QW[q]
-            seen = allowed.seen_S[allowed.seen_start_Q1[q] : allowed.seen_start_Q1[q + 1]]
-            kept_W = (ids_W >= 0) & ~np.isin(ids_W, seen)
+            kept_W = ids_W >= 0
+            if allowed is not None:
+                kept_W &= ~np.isin(ids_W, allowed.seen_S[allowed.seen_start_Q1[q] : allowed.seen_start_Q1[q + 1]])
             ids, scores = ids_W[kept_W].astype(np.int32), scores_W[kept_W]
             best = np.lexsort((_ties(ids, allowed, q), -scores))[:k]
             ids_QK[q], best_QK[q] = -1, -np.inf
             ids_QK[q, : len(best)], best_QK[q, : len(best)] = ids[best], scores[best]
         return ids_QK, best_QK
 
-    def _parameters(self, among_T: NDArray[np.bool_]) -> Any:
+    def _parameters(self, allowed: Allowed | None) -> Any:
         faiss, config = _faiss(self.config), self.config
         chosen: dict[str, Any] = {}
-        if not among_T.all():
-            chosen["sel"] = faiss.IDSelectorBatch(np.flatnonzero(among_T))
+        if allowed is not None and not allowed.among_T.all():
+            chosen["sel"] = faiss.IDSelectorBatch(np.flatnonzero(allowed.among_T))
         if config.kind == "ivf":
             return faiss.SearchParametersIVF(nprobe=config.n_probes, **chosen)
         if config.kind == "hnsw":
@@ -205,9 +200,9 @@ class _FaissIndex:
         return faiss.SearchParameters(**chosen)
 
 
-def _ties(ids: NDArray[np.int32], allowed: Allowed, q: int) -> NDArray[np.uint64]:
+def _ties(ids: NDArray[np.int32], allowed: Allowed | None, q: int) -> NDArray[np.uint64]:
     """Return what equals are ordered by: the hash, or the id itself."""
-    if len(allowed.id_Q) == 0:
+    if allowed is None or len(allowed.id_Q) == 0:
         return ids.astype(np.uint64)
     query = np.uint64(allowed.id_Q[q])
     return np.array([tie_hash(np.uint64(allowed.tie_seed), query, np.uint64(t)) for t in ids], np.uint64)
