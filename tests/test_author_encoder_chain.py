@@ -17,6 +17,8 @@ from typer.testing import CliRunner
 
 from bench.cli import app
 from methods.author_encoder import export, launch, preparing
+from methods.author_encoder.daily.manifest import Version, Versions
+from methods.author_encoder.daily.shards import CATEGORY_MEAN, ENCODED
 from methods.author_encoder.daily.store import LocalStore
 from methods.author_encoder.daily.trained import as_trained
 from methods.author_encoder.encoder import Encoder
@@ -26,7 +28,7 @@ from methods.author_encoder.prompt_files import read_config
 from methods.author_encoder.tokens import TokenTable
 from methods.naming import function_named
 from simulator import dataset
-from simulator.schema import Observation, StoredTexts
+from simulator.schema import Observation, StoredTexts, Texts
 from tests.checkerboard import checkerboard
 from tests.test_author_encoder_preparing import QUICK
 
@@ -110,6 +112,31 @@ def test_the_prompts_of_a_folder_are_cut_and_worded_as_those_of_training(place: 
     np.testing.assert_array_equal(again.ids_T, trained.ids_T)
     np.testing.assert_array_equal(again.offsets_S, trained.offsets_S)
     assert read_config(to) == replace(QUICK.prompt, max_tokens=ROOM, language="english")
+
+
+def silenced(seen: Observation, author: int) -> Observation:
+    """Return the world with nothing written by or about the author."""
+    authors, notes = seen.catalog.authors, seen.catalog.notes
+
+    def without(texts: Texts, gone_X: NDArray[np.bool_]) -> StoredTexts:
+        whole = texts.take(np.arange(len(gone_X), dtype=np.int32))
+        return StoredTexts.of(["" if gone else text for text, gone in zip(whole, gone_X, strict=True)])
+
+    own_N = notes.author_N == author
+    notes = replace(notes, title=without(notes.title, own_N), body=without(notes.body, own_N))
+    authors = replace(authors, profile=without(authors.profile, np.arange(len(authors)) == author))
+    return replace(seen, catalog=replace(seen.catalog, authors=authors, notes=notes))
+
+
+def test_an_author_of_whom_nothing_is_written_gets_the_mean_of_its_category(place: Path, tmp_path: Path) -> None:
+    to, out, quiet = exported(place, tmp_path / "exported"), tmp_path / "vectors", 3
+    dataset.write(tmp_path / "world", silenced(world(), quiet), name="checkerboard", origin={})
+    loose = [word for name in LOOSE for word in ("--threshold", name)]
+    typed("embed-authors", "--dataset", tmp_path / "world", "--encoder", to, "--out", out, "--index", "flat", *loose)
+    fill_A = np.concatenate([block.fill_A for block in Version.open(Versions(out).folder(1)).blocks()])
+    expected_A = np.full(len(fill_A), ENCODED)
+    expected_A[quiet] = CATEGORY_MEAN
+    np.testing.assert_array_equal(fill_A, expected_A)
 
 
 def test_an_export_without_what_it_is_made_of_is_refused(place: Path, tmp_path: Path) -> None:

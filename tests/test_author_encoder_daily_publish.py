@@ -219,6 +219,12 @@ def test_psi_is_the_sum_over_shares() -> None:
     assert math.isfinite(psi((100, 0), (0, 100)))
 
 
+def test_a_category_that_one_version_lacks_is_empty_there_and_the_unknown_stay_last() -> None:
+    assert psi((30, 60, 10, 5), (30, 70, 5)) == psi((30, 60, 10, 5), (30, 70, 0, 5)) > 0
+    assert psi((30, 70, 5), (30, 60, 10, 5)) == psi((30, 70, 0, 5), (30, 60, 10, 5))
+    assert "category_psi" in found_in(manifest(category_counts=(100, 100, 700, 100)))
+
+
 def test_a_run_leaves_a_line_that_json_can_read(tmp_path: Path) -> None:
     place = place_at(tmp_path)
     published(made(order_of(authors(300)), tmp_path), place)

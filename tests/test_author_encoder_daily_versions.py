@@ -182,6 +182,19 @@ def test_a_category_without_texts_and_an_unknown_one_get_the_mean_of_all(tmp_pat
     assert version.manifest.figures.category_counts[-1] == 2
 
 
+@pytest.mark.parametrize(("category", "n_unknown"), [(99, 1), (-1, 0)])
+def test_a_text_in_a_category_that_is_not_known_is_encoded(category: int, n_unknown: int, tmp_path: Path) -> None:
+    texts = authors(100)
+    category_M = texts.category_M.copy()
+    category_M[11] = category
+    version = made(order_of(replace(texts, category_M=category_M)), tmp_path)
+    day = all_of(version)
+    assert day.fill_A[11] == ENCODED
+    assert np.array_equal(day.vectors_AD, fake_vectors(texts.text_M).astype(np.float16))
+    assert version.manifest.counts.unknown_category == n_unknown
+    assert version.manifest.figures.category_counts == (25, 25, 25, 24, 1)
+
+
 def test_a_chunk_of_empty_texts_is_filled(tmp_path: Path) -> None:
     texts = with_texts(authors(100), {row: "" for row in range(32)})
     assert (all_of(made(order_of(texts), tmp_path)).fill_A[:32] != ENCODED).all()

@@ -42,6 +42,12 @@ def test_an_author_without_any_text_still_has_a_prompt() -> None:
     assert one(Written()) == "Category: food\nThis author in one word:"
 
 
+def test_only_an_author_without_any_text_has_the_empty_prompt_where_the_frame_is_left_out() -> None:
+    seen = observed(Written(), Written("Bakes."), Written(titles=(" ",)), Written(titles=("",), bodies=("rye",)))
+    framed = prompts(seen, all_of(seen), LONG)
+    assert prompts(seen, all_of(seen), LONG, silent_framed=False) == ["", framed[1], "", framed[3]]
+
+
 def test_an_unknown_category_is_said_to_be_unknown() -> None:
     assert "Category: unknown\n" in one(Written(category=-1))
     assert "类目：未知\n" in one(Written(category=-1), categories=("美食",))  # noqa: RUF001

@@ -1,18 +1,15 @@
-"""Training: batches, schedule, resuming after a kill, and the folder it reads."""
+"""Training: batches, schedule, resuming in one process, and the folder it reads."""
 
 from __future__ import annotations
 
-import os
 import warnings
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file
 from torch import Tensor
 
 from methods.author_encoder import checkpoints
@@ -21,7 +18,7 @@ from methods.author_encoder.deepspeed_engine import DeepSpeedEngine, ZeroConfig
 from methods.author_encoder.disk import write_whole
 from methods.author_encoder.engines import OptimizerConfig, PlainEngine, Precision
 from methods.author_encoder.keyed_luck import keyed
-from methods.author_encoder.launch import Job, read_job, spawn, write_job
+from methods.author_encoder.launch import Job, read_job, write_job
 from methods.author_encoder.prepared import read_prepared
 from methods.author_encoder.sampling import Sampler
 from methods.author_encoder.step import Material
@@ -250,57 +247,3 @@ def test_a_job_comes_back_from_its_file(tmp_path: Path) -> None:
     (tmp_path / "job.json").write_text("{}")
     with pytest.raises(ValueError, match="expected a job"):
         read_job(tmp_path / "job.json")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", ["plain", "deepspeed"])
-def test_ranks_killed_at_any_step_end_with_the_adapter_of_ranks_left_alone(
-    kind: Literal["plain", "deepspeed"], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    prepare(tmp_path / "in")
-    maker = "tests.author_encoder_tiny:make_mortal"
-    alone, killed = (
-        Job(str(tmp_path / "in"), str(tmp_path / out), maker, engine=kind, training=SHORT)
-        for out in ("alone", "killed")
-    )
-    spawn(alone, n_ranks=2)
-    forward = int(np.random.default_rng(os.getpid()).integers(20, 30))
-    monkeypatch.setenv("TEST_FORWARDS_LEFT", str(forward))
-    with pytest.raises(ChildProcessError, match="SIGKILL"):
-        spawn(killed, n_ranks=2)
-    assert checkpoints.latest(tmp_path / "killed" / "checkpoints") is not None
-    monkeypatch.delenv("TEST_FORWARDS_LEFT")
-    spawn(killed, n_ranks=2)
-    for name in ("adapter_model.safetensors", "head.safetensors"):
-        expected = (tmp_path / "alone" / "adapter" / name).read_bytes()
-        assert (tmp_path / "killed" / "adapter" / name).read_bytes() == expected, f"killed at forward {forward}"
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("stage", [2, 3])
-def test_a_run_of_two_ranks_goes_on_with_one(stage: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    prepare(tmp_path / "in")
-    plan = replace(SHORT, chunk_tokens=0)
-    alone, moved = (
-        Job(
-            str(tmp_path / "in"),
-            str(tmp_path / out),
-            "tests.author_encoder_tiny:make_mortal_sure",
-            zero=ZeroConfig(stage, persist_below=0),
-            training=plan,
-        )
-        for out in ("alone", "moved")
-    )
-    spawn(alone, n_ranks=1)
-    monkeypatch.setenv("TEST_FORWARDS_LEFT", "5")  # in the sixth step
-    with pytest.raises(ChildProcessError, match="SIGKILL"):
-        spawn(moved, n_ranks=2)
-    monkeypatch.delenv("TEST_FORWARDS_LEFT")
-    spawn(moved, n_ranks=1)
-    assert (tmp_path / "moved" / "checkpoints" / "step-4_universal").is_dir()
-    for name in ("adapter_model.safetensors", "head.safetensors"):
-        found, expected = (load_file(tmp_path / out / "adapter" / name) for out in ("moved", "alone"))
-        for key, part in expected.items():
-            torch.testing.assert_close(found[key], part, atol=1e-4, rtol=1e-3)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 from methods.author_encoder.engines import Engine
 
 KEPT = 2  # checkpoints; older ones are removed
+SPLIT = ("zero-1", "zero-2", "zero-3")  # engines that leave each rank's part of the optimizer in a file of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +104,12 @@ def universal(checkpoint: Path) -> Path:
 
 
 def needs_converting(folder: Path, n_ranks: int) -> bool:
-    """Whether the newest checkpoint was written by DeepSpeed on another number of ranks."""
+    """Whether the newest checkpoint was split over another number of ranks; stage 0 and plain torch split nothing."""
     checkpoint = latest(folder)
     if checkpoint is None:
         return False
     stamp = stamp_of(checkpoint)
-    return stamp.engine.startswith("zero") and stamp.n_ranks != n_ranks
+    return stamp.engine in SPLIT and stamp.n_ranks != n_ranks
 
 
 def convert(folder: Path) -> None:

@@ -10,7 +10,7 @@ Authors are costly to encode and pairs of encoded ones are not. With every known
 that are one, drawn together or not, are a row and its positive: the mean over them of log(1 + sum over negatives of
 e^(negative - positive)), where each author of the batch is one row and one column however often it was drawn.
 
-Shapes: B pairs of a rank, G pairs of all ranks, R = 2 B ends of them, N mined negatives of a pair, C columns, P known
+Shapes: B pairs of a rank, G pairs of all ranks, R = 2 B ends of them, N hard negatives of a pair, C columns, P known
 pairs, A authors, D dimensions.
 
 References: van den Oord et al. 2018, arXiv:1807.03748 (InfoNCE); Yi et al. 2019, doi:10.1145/3298689.3346996 (logQ);
@@ -32,7 +32,7 @@ from methods.author_encoder.gather import gathered, gathered_ids, n_ranks, rank
 from simulator.schema.checks import SchemaError
 
 HIDDEN = -1e9  # not -inf: a row whose every negative is hidden keeps a finite gradient
-NOBODY = -1  # in place of a mined negative that a pair lacks
+NOBODY = -1  # in place of a hard negative that a pair lacks
 
 
 class PairTable(Protocol):
@@ -81,7 +81,7 @@ class Known:
     """What is known of all pairs: their sorted keys, and the log frequency of each author among their ends."""
 
     key_P: Tensor  # int64, ascending: lesser id * A + greater id
-    log_q_A: Tensor  # float32; 0 for authors in no pair, who are never a column but by being mined
+    log_q_A: Tensor  # float32; 0 for authors in no pair, who are never a column but by being a hard negative
     n_authors: int
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Pairs on disk: one Parquet file with plain columns, so that Ray, Spark, Polars, DuckDB and pandas read it as it is.
+"""Pairs on disk: one Parquet file with plain columns; pyarrow and DuckDB read it as it is (tested).
 
 Columns first int32, second int32, score float32, count int32, none null, sorted by (first, second). The schema's
 metadata holds under `coldrecall.pairs` a JSON object: version, n_authors, and what the writer says about their origin.

@@ -1,13 +1,13 @@
-"""A folder that training reads: pairs, tokens, and where there are any, mined negatives. Arrays are mapped, not read.
+"""A folder that training reads: pairs, tokens, and where there are any, hard negatives. Arrays are mapped, not read.
 
     pairs.npy    int32 (P, 2)   author ids
-    hard.npy     int32 (P, N)   mined negatives of each pair, -1 where there are fewer; may be absent
+    hard.npy     int32 (P, N)   hard negatives of each pair, -1 where there are fewer; may be absent
     ids.npy      uint32 (T,)    token ids of all authors, end to end
     offsets.npy  int64 (A + 1,) where each author's row begins, and the end
     prepared.json               {"version": 1, "pad": id that fills rows up}
     backbone/                   whatever the named maker of encoders reads, for example a transformers model
 
-Shapes: P pairs, N negatives of a pair, T tokens, A authors.
+Nothing here finds hard negatives: the caller brings them. Shapes: P pairs, N negatives of a pair, T tokens, A authors.
 """
 
 from __future__ import annotations

@@ -97,6 +97,11 @@ class Parts:
     titles: tuple[str, ...]
     bodies: str = ""
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether nothing was written by or about the author."""
+        return not (self.profile or self.titles or self.bodies)
+
     def text(self, template: Template) -> str:
         """Write the prompt."""
         profile = template.profile.format(self.profile) if self.profile else ""
@@ -124,15 +129,22 @@ def n_bytes(texts: Sequence[str]) -> list[int]:
 
 
 def prompts(
-    seen: Observation, ids_M: NDArray[np.int32], config: PromptConfig, *, measure: Measure = n_bytes
+    seen: Observation,
+    ids_M: NDArray[np.int32],
+    config: PromptConfig,
+    *,
+    measure: Measure = n_bytes,
+    silent_framed: bool = True,
 ) -> list[str]:
     """Return one prompt for each author of `ids_M`, none longer than `config.max_tokens` by `measure`.
 
-    Pass `tokens.measure(tokenizer)`: the default fits every byte-level tokenizer but wastes room. Raises SchemaError
-    for an id that is no author's, and where `max_tokens` cannot hold a category.
+    Pass `tokens.measure(tokenizer)`: the default fits every byte-level tokenizer but wastes room. An author with
+    neither profile nor notes to read has category and ending alone, or without `silent_framed` the empty prompt. Raises
+    SchemaError for an id that is no author's, and where `max_tokens` cannot hold a category.
     """
-    template = TEMPLATES[language_of(seen, config)]
-    return _fitted(parts(seen, ids_M, config), template, config.max_tokens - ENDS, measure)
+    template, whole = TEMPLATES[language_of(seen, config)], parts(seen, ids_M, config)
+    found = _fitted(whole, template, config.max_tokens - ENDS, measure)
+    return [text if silent_framed or not one.is_silent else "" for one, text in zip(whole, found, strict=True)]
 
 
 def corpus(seen: Observation, config: PromptConfig, *, n_bodies: int = 4_000) -> list[str]:

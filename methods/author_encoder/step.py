@@ -3,7 +3,7 @@
 With chunks (Gao et al. 2021, arXiv:2101.06983, "GradCache"): encode all chunks without gradients, take the loss on
 the vectors and its gradient with respect to them, then encode each chunk again and send its share of that gradient
 back. The sum over chunks is the exact gradient of the whole batch. Chunks are cut from rows sorted by length, each of
-at most so many padded tokens. Shapes: B pairs, N mined negatives, M distinct authors, D dimensions, L longest.
+at most so many padded tokens. Shapes: B pairs, N hard negatives, M distinct authors, D dimensions, L longest.
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ from methods.author_encoder.tokens import TokenTable
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Material:
-    """What is learnt from: a prompt an author, pairs of authors, and mined negatives of each pair or none (P, 0)."""
+    """What is learnt from: a prompt an author, pairs of authors, and hard negatives of each pair or none (P, 0).
+
+    Nothing here finds hard negatives: the caller brings them.
+    """
 
     tokens: TokenTable
     pairs: PairTable
@@ -55,7 +58,7 @@ class Asked:
     """A rank's share of a batch: distinct authors, and where in them the ends of each pair are."""
 
     authors_M: NDArray[np.int64]
-    places_BX: NDArray[np.int64]  # columns: first, second, mined negatives (the first author where there is none)
+    places_BX: NDArray[np.int64]  # columns: first, second, hard negatives (the first author where there is none)
     ids_BX: NDArray[np.int64]  # the same as author ids, with NOBODY
 
     @classmethod

@@ -3,6 +3,7 @@
 PSI, the population stability index of the categories, is sum_c (p_c - q_c) ln(p_c / q_c) over the shares of this and
 the last version, each count raised by a half so that an empty category does not make it infinite; below 0.1 a mix
 counts as stable, above 0.25 as shifted (Siddiqi 2006, Credit Risk Scorecards, ISBN 978-0-471-75451-0).
+A category that is new or gone since the last version counts as empty there.
 A figure that cannot be had (no last version, another model) is NaN and breaches nothing.
 """
 
@@ -13,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
+from numpy.typing import NDArray
 
 from methods.author_encoder.daily.manifest import Manifest
 from simulator.schema import SchemaError
@@ -108,12 +110,20 @@ def health_of(now: Manifest, last: Manifest | None, *, n_expected: int, ann_reca
 
 
 def psi(now_C: Sequence[int], last_C: Sequence[int]) -> float:
-    """Return the population stability index of two tables of counts; NaN where they have other categories."""
-    if len(now_C) != len(last_C):
-        return float("nan")
-    p_C, q_C = (np.array(counts) + 0.5 for counts in (now_C, last_C))
+    """Return the population stability index of two tables of counts, of which the last row is of no known category.
+
+    Categories that only one of them knows are the highest ids, and are empty in the other.
+    """
+    n_rows = max(len(now_C), len(last_C))
+    p_C, q_C = (_padded(counts, n_rows) + 0.5 for counts in (now_C, last_C))
     p_C, q_C = p_C / p_C.sum(), q_C / q_C.sum()
     return float(((p_C - q_C) * np.log(p_C / q_C)).sum())
+
+
+def _padded(counts_C: Sequence[int], n_rows: int) -> NDArray[np.int64]:
+    """Return the counts with empty categories before the last row, which stays last."""
+    *known, unknown = counts_C
+    return np.array([*known, *[0] * (n_rows - len(counts_C)), unknown], np.int64)
 
 
 def breaches(health: Health, thresholds: Thresholds) -> tuple[Breach, ...]:

@@ -20,6 +20,7 @@ def says_its_prompts(folder: Path) -> bool:
 def as_trained(seen: Observation, ids_M: NDArray[np.int32], folder: Path) -> list[str]:
     """Return the prompt of each author as training wrote it, cut by the tokenizer of `folder`.
 
+    It is empty where there is nothing to read but a category: the daily job gives such authors a mean.
     Raises ValueError where the folder does not say what prompts are made of.
     """
     from transformers import AutoTokenizer
@@ -28,4 +29,4 @@ def as_trained(seen: Observation, ids_M: NDArray[np.int32], folder: Path) -> lis
 
     config = read_config(folder)
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    return prompts(seen, ids_M, config, measure=measure(tokenizer))
+    return prompts(seen, ids_M, config, measure=measure(tokenizer), silent_framed=False)
