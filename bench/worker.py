@@ -9,10 +9,10 @@ from __future__ import annotations
 import copy
 import os
 import resource
-import threading
 import traceback
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
+from fcntl import F_GETFL, F_SETFL, F_SETOWN, fcntl
 from multiprocessing import connection, parent_process
 from pathlib import Path
 from typing import Literal
@@ -69,7 +69,7 @@ def work(job: Assignment, hidden: tuple[str, ...], desk: connection.Connection, 
     os.setsid()  # so that whatever the method starts can be found, and ended with it
     confined = hide(Path(job.scratch), job.method, hidden=[Path(path) for path in hidden])
     del hidden
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _end_with_parent()
     limit_memory(job.memory_bytes)
     with threadpool_limits(job.budget.threads):
         pipe.send_bytes(b"")  # from here on time is the method's
@@ -79,9 +79,17 @@ def work(job: Assignment, hidden: tuple[str, ...], desk: connection.Connection, 
 
 
 def _end_with_parent() -> None:
+    """Let the kernel end this process and what it starts when the run ends.
+
+    SIGIO, which ends who does not handle it, comes when the run's end of a pipe closes; a thread that waits for that
+    could do nothing while a method holds the interpreter's lock.
+    """
     parent = parent_process()
-    if parent is not None:
-        connection.wait([parent.sentinel])
+    if parent is None:
+        return
+    fcntl(parent.sentinel, F_SETOWN, -os.getpgrp())
+    fcntl(parent.sentinel, F_SETFL, fcntl(parent.sentinel, F_GETFL) | os.O_ASYNC)
+    if connection.wait([parent.sentinel], timeout=0):  # it had ended before
         os._exit(1)
 
 

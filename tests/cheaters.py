@@ -1,5 +1,6 @@
 """Methods that cheat, each with one trick. Those that look for something say by an error what they found."""
 
+import ctypes
 import gc
 import os
 import sys
@@ -231,6 +232,13 @@ class Hangs(Good):
     def recommend(self, requests: Requests, *, k: int) -> Slates:
         time.sleep(600)
         return super().recommend(requests, k=k)
+
+
+class HoldsTheLock(Good):
+    """Never answers, and lets no other thread of its process run, as a long call into a library does."""
+
+    def index(self, seen: Observation) -> None:
+        ctypes.PyDLL(None).sleep(600)
 
 
 class HangsWithChildren(Good):

@@ -23,7 +23,7 @@ from bench.tasks import find_task
 from methods.base import Budget
 from tests import checkerboard as board
 from tests.test_run import ROOT, stripped, tiny
-from tests.waiting import quiet
+from tests.waiting import quiet, wait_until
 
 needs_landlock = pytest.mark.skipif(version() < 6, reason="the kernel has no Landlock, or an old one")
 CHEATERS = "tests.cheaters"
@@ -165,8 +165,25 @@ def test_nothing_that_a_method_started_is_left(runs: Path, tmp_path: Path, monke
     for cheater in ("HangsWithChildren", "LeavesAChild"):
         assert only_record(cheater, runs, SHORT).status != "ok"
     until = time.monotonic() + 10  # what was killed takes a moment to go; what was not would stay for ten minutes
-    while (left := [path for path in Path("/proc").glob("[0-9]*") if _stands_in(tmp_path, path)]) != []:
+    while (left := _standing_in(tmp_path)) != []:
         assert time.monotonic() < until, left
+
+
+def test_no_method_outlives_a_killed_run_though_it_lets_no_thread_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))  # where a method's folder is
+    words = ("--world", "tiny", "--seeds", "1", "--tasks", "warm/next-note", "--methods", f"{CHEATERS}:HoldsTheLock")
+    command = [sys.executable, "-m", "bench", "run", *words, "--reference", f"{CHEATERS}:HoldsTheLock"]
+    with subprocess.Popen([*command, "--out", str(tmp_path / "run")], cwd=ROOT, stderr=subprocess.DEVNULL) as run_:
+        wait_until(lambda: len(_standing_in(tmp_path)) > 0, seconds=120)
+        time.sleep(2)  # until it is in the call
+        run_.kill()
+    wait_until(lambda: _standing_in(tmp_path) == [], seconds=20)
+
+
+def _standing_in(folder: Path) -> list[Path]:
+    return [path for path in Path("/proc").glob("[0-9]*") if _stands_in(folder, path)]
 
 
 def _stands_in(folder: Path, process: Path) -> bool:
