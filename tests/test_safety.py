@@ -72,6 +72,7 @@ def test_what_looks_around_would_find_what_is_there(runs: Path) -> None:
     assert cheaters.readable([*files, runs / "nothing"]) == [str(path) for path in files]
 
 
+@pytest.mark.filterwarnings("ignore")  # some libraries warn when one of their objects is looked at
 def test_who_snoops_would_find_the_truth_and_who_foresees_what_comes_later() -> None:
     from bench.truth import Truth
     from tests import cheaters
