@@ -193,7 +193,7 @@ def at_work(mark: str) -> list[int]:
     return [pid for pid in with_variable(MARK, mark) if "/scratch" in stands_in(pid)]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGKILL, marks=pytest.mark.hours)])
 def test_all_that_was_started_ends_with_the_head(number: signal.Signals, tmp_path: Path) -> None:
     mark = uuid.uuid4().hex
     running = start("local", tmp_path, mark)
@@ -202,7 +202,7 @@ def test_all_that_was_started_ends_with_the_head(number: signal.Signals, tmp_pat
     wait_until(lambda: with_variable(MARK, mark) == [])  # Ray's own take their time
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.hours), signal.SIGKILL])
 def test_on_a_cluster_that_was_joined_all_errands_end_with_the_head(
     number: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
