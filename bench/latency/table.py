@@ -22,7 +22,6 @@ SPEED = (
     "b1 /s",
     "b32 /s",
     "b256 /s",
-    "queries",
     "steal",
     "not ranked",
 )
@@ -31,7 +30,7 @@ LEGEND = (
     "x flat: median of one request over that of exact flat search in turns with it, half the 95 % interval behind ±; "
     "p99: half its 95 % bounds behind ±. /s<10ms: the most requests a second with a p99 below 10 ms, replayed: one "
     "worker, first come first served, service times that do not depend on load. b1, b32, b256: requests a second in "
-    "batches. queries: that were timed. steal: wall over CPU time; above 1.05 loads are replayed by CPU time, above "
+    "batches. steal: wall over CPU time; above 1.05 loads are replayed by CPU time, above "
     "1.2 nothing is ranked. stale: refresh and one answer, - where nothing of the last day reaches any list; found: "
     "how much of it does."
 )
@@ -42,16 +41,19 @@ def render(records: Sequence[LatencyRecord]) -> RenderableType:
     parts: list[RenderableType] = []
     for task in dict.fromkeys(record.task for record in records):
         ours = [record for record in records if record.task == task]
-        parts += [_heading(ours[0]), _rows(ours, SPEED, _speed), Text(), _rows(ours, COST, _cost)]
+        parts += [_heading(ours), _rows(ours, SPEED, _speed), Text(), _rows(ours, COST, _cost)]
         parts += [*map(_failure, ours), Text()]
     return Group(*parts, Text(LEGEND, style="dim"))
 
 
-def _heading(record: LatencyRecord) -> Text:
+def _heading(records: Sequence[LatencyRecord]) -> Text:
+    record, timed = records[0], [record.measures for record in records if record.measures is not None]
     text = Text(record.task, style="bold")
     text.append(f"  {record.source}, k {record.k}, {record.machine.cpu}", style="not bold dim")
-    if record.measures is not None:
-        text.append(f", baseline {record.measures.headline.baseline}", style="not bold dim")
+    if timed:
+        n_queries = sorted({f"{measures.service.n:,}" for measures in timed}, key=lambda said: (len(said), said))
+        text.append(f", baseline {timed[0].headline.baseline}", style="not bold dim")
+        text.append(f", {' to '.join(dict.fromkeys((n_queries[0], n_queries[-1])))} queries", style="not bold dim")
     return text
 
 
@@ -78,7 +80,6 @@ def _speed(measures: Measures) -> list[str]:
         _quantile(service.clean["p99"]),
         number(measures.load.greatest_per_second["10"]),
         *(number(measures.throughput[size].per_second) for size in ("1", "32", "256")),
-        f"{service.n:,}",
         f"{measures.noise.steal:.2f}",
         ", ".join(faults(measures)),
     ]
