@@ -202,6 +202,7 @@ def work(rank: int, port: int, case: Case, out: Path) -> None:
         wall_S, cpu_S = seconds_RS2[:, :, 0].max(0), seconds_RS2[:, :, 1].sum(0)
         per_wall, per_cpu, cpu = (float(np.median(each_S)) for each_S in (tokens_S / wall_S, tokens_S / cpu_S, cpu_S))
         out.write_text(json.dumps(asdict(Cost(per_wall, per_cpu, cpu, max(peak for _, peak in every)))))
+    dist.barrier()  # a rank whose peer has gone may abort
     dist.destroy_process_group()
 
 
