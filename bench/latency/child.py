@@ -277,11 +277,11 @@ def _arrays(
 ) -> dict[str, NDArray[Any]]:
     """Return all that was read, by name: nothing is summed up here."""
     arrays: dict[str, NDArray[Any]] = {}
+    traces = dict(zip(("first", "again"), twice, strict=True))
     for name, blocks in (("method", turns.method), ("baseline", turns.baseline), ("warm_up", [warm.trace])):
-        whole = Trace.joined(list(blocks))
-        arrays |= {f"{name}_{field}": getattr(whole, field) for field in Trace.__slots__}
+        traces[name] = Trace.joined(list(blocks))
         arrays[f"{name}_block_N"] = np.repeat(np.arange(len(blocks)), [len(block) for block in blocks])
-    for name, whole in zip(("first", "again"), twice, strict=True):
+    for name, whole in traces.items():
         arrays |= {f"{name}_{field}": getattr(whole, field) for field in Trace.__slots__}
     arrays["checked_request_C"] = np.array(kept.requests, np.int64)
     arrays["checked_ids_CK"] = np.stack(kept.ids) if kept.ids else np.empty((0, ids_QK.shape[1]), np.int32)

@@ -51,9 +51,10 @@ def _heading(records: Sequence[LatencyRecord]) -> Text:
     text = Text(record.task, style="bold")
     text.append(f"  {record.source}, k {record.k}, {record.machine.cpu}", style="not bold dim")
     if timed:
-        n_queries = sorted({f"{measures.service.n:,}" for measures in timed}, key=lambda said: (len(said), said))
+        counts = [measures.service.n for measures in timed]
+        n_queries = " to ".join(f"{n:,}" for n in sorted({min(counts), max(counts)}))
         text.append(f", baseline {timed[0].headline.baseline}", style="not bold dim")
-        text.append(f", {' to '.join(dict.fromkeys((n_queries[0], n_queries[-1])))} queries", style="not bold dim")
+        text.append(f", {n_queries} queries", style="not bold dim")
     return text
 
 
