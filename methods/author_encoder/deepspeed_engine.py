@@ -23,6 +23,11 @@ from methods.author_encoder.checkpoints import universal
 from methods.author_encoder.engines import OptimizerConfig, optimizer_of, prepared
 from methods.author_encoder.gather import n_ranks, rank
 
+# Numbers that a scalar is kept as; the first counts, the others never change. DeepSpeed cannot broadcast a tensor
+# without dimensions, and its universal loader fails on a rank that got no part of a group of parameters: of adapters,
+# the scale is the only one that does not decay.
+SPREAD = 16_384
+
 
 @dataclass(frozen=True, slots=True)
 class ZeroConfig:
@@ -48,10 +53,9 @@ class DeepSpeedEngine:
         # Each backward averages at stage 0, each encoding gathers weights at stage 3: all ranks must take part.
         self.needs_even_chunks = zero.stage in (0, 3)
         encoder = prepared(encoder, config, device)
-        # DeepSpeed cannot broadcast a tensor without dimensions, so the scale lives here as one of length 1.
         self._scalars = {name for name, weights in encoder.named_parameters() if weights.ndim == 0}
         for name in self._scalars:
-            encoder.get_parameter(name).data = encoder.get_parameter(name).data.reshape(1)
+            encoder.get_parameter(name).data = encoder.get_parameter(name).data.repeat(SPREAD)
         optimizer = optimizer_of(encoder, config)
         self._stage, self._universal, self._deepspeed = zero.stage, zero.universal, deepspeed
         self._engine, self._optimizer, *_ = deepspeed.initialize(
@@ -61,7 +65,7 @@ class DeepSpeedEngine:
     def encode(self, ids_BL: Tensor, mask_BL: Tensor) -> tuple[Tensor, Tensor]:
         """Return unit vectors (B, D) and the scale, ()."""
         vectors_BD, scale = self._engine(ids_BL, mask_BL)
-        return vectors_BD, scale.reshape(())
+        return vectors_BD, scale[0]
 
     def one_reduction(self) -> AbstractContextManager[None]:
         """Add up what `backward` gives within, and average it over ranks at the end."""
@@ -89,7 +93,7 @@ class DeepSpeedEngine:
                 with self._whole(weights):
                     if self.rank == 0:
                         part = weights.detach().float().cpu().clone()
-                        found[name] = part.reshape(()) if name in self._scalars else part
+                        found[name] = part[0].clone() if name in self._scalars else part
         return found
 
     def save(self, folder: Path) -> None:
