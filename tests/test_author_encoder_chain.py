@@ -25,6 +25,7 @@ from methods.author_encoder.encoder import Encoder
 from methods.author_encoder.exporting import export_run
 from methods.author_encoder.prepared import read_prepared
 from methods.author_encoder.prompt_files import read_config
+from methods.author_encoder.readers import readers_of
 from methods.author_encoder.tokens import TokenTable
 from methods.naming import function_named
 from simulator import dataset
@@ -66,7 +67,8 @@ def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     folder, maker = tmp_path_factory.mktemp("chain"), f"methods.author_encoder.preparing:{request.param}"
     dataset.write(folder / "world", world(), name="checkerboard", origin={})
     config = replace(QUICK, prompt=replace(QUICK.prompt, max_tokens=ROOM))
-    preparing.prepare(dataset.read(folder / "world").observation, config, folder / "prepared", seed=1)
+    seen = dataset.read(folder / "world").observation
+    preparing.prepare(seen, preparing.Found(readers_of(seen, config.pairs)), config, folder / "prepared", seed=1)
     words = ("--engine", "plain", "--steps", "2", "--batch", "8", "--learning-rate", "0.03", "--encoder", maker)
     with pytest.MonkeyPatch.context() as patch:
         for name in ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"):

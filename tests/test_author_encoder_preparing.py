@@ -8,37 +8,55 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
+from typer.testing import CliRunner
 
-from methods.author_encoder import export
+from bench.cli import app
+from methods.author_encoder import export, preparing
 from methods.author_encoder.backbones import BackboneConfig
+from methods.author_encoder.contrast import NOBODY
 from methods.author_encoder.embedded import EmbeddedConfig
 from methods.author_encoder.engines import OptimizerConfig, PlainEngine
 from methods.author_encoder.filters import FilterConfig
+from methods.author_encoder.hard import HardConfig, hard_negatives
 from methods.author_encoder.learning import LearningConfig, lesson
+from methods.author_encoder.mining import mine
+from methods.author_encoder.pair_files import write_pairs
+from methods.author_encoder.pairs import Pairs
 from methods.author_encoder.prepared import read_prepared
-from methods.author_encoder.preparing import config_of, like_the_method, prepare, whole, with_adapters
+from methods.author_encoder.preparing import Found, backbone_of, like_the_method, prepare, whole, with_adapters
+from methods.author_encoder.readers import readers_of
+from methods.author_encoder.tokens import TokenTable
 from methods.author_encoder.training import Run, TrainingConfig, train
+from simulator import dataset
+from simulator.schema import SchemaError
 from tests import checkerboard as board
 
 WORLD = board.checkerboard()
 TINY = EmbeddedConfig(vocabulary=300, hidden=16, layers=1, heads=2, feed_forward=32, context=16, tokens=1_000)
 QUICK = LearningConfig(backbone=BackboneConfig(embedded=TINY), filters=FilterConfig(chain=("support",), min_count=1))
+READERS = readers_of(WORLD, QUICK.pairs)
+FOUND = Found(READERS)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("prepared") / "folder"
-    n_pairs, steps = prepare(WORLD, QUICK, out, seed=1)
+    n_pairs, steps = prepare(WORLD, FOUND, QUICK, out, seed=1)
     assert n_pairs > 0
     assert [step.name for step in steps] == ["support"]
     return out
+
+
+def unread(tokens: TokenTable) -> NDArray[np.float32]:
+    raise AssertionError("expected not to be asked without hard negatives")
 
 
 def test_what_is_read_back_is_what_a_fit_would_learn_from(folder: Path) -> None:
     from transformers import AutoTokenizer
 
     material = read_prepared(folder)
-    own, _ = lesson(WORLD, QUICK, AutoTokenizer.from_pretrained(folder / "backbone"), seed=1)
+    own, _ = lesson(WORLD, QUICK, AutoTokenizer.from_pretrained(folder / "backbone"), seed=1, read=unread)
     np.testing.assert_array_equal(material.pairs.first_P, own.pairs.first_P)
     np.testing.assert_array_equal(material.pairs.second_P, own.pairs.second_P)
     rows = np.array([0, 3, 5])
@@ -73,16 +91,75 @@ def test_rare_tokens_count_more_for_the_encoder_that_is_made_like_the_methods(fo
 
 def test_a_folder_that_is_there_is_left_alone(folder: Path) -> None:
     with pytest.raises(ValueError, match="out: expected a folder that does not exist yet, got"):
-        prepare(WORLD, QUICK, folder, seed=1)
+        prepare(WORLD, FOUND, QUICK, folder, seed=1)
 
 
 def test_where_no_pair_is_left_it_says_so(tmp_path: Path) -> None:
     strict = replace(QUICK, filters=FilterConfig(chain=("support",), min_count=10_000))
     with pytest.raises(ValueError, match="pairs: expected some that pass the filters, got none"):
-        prepare(WORLD, strict, tmp_path / "none", seed=1)
+        prepare(WORLD, FOUND, strict, tmp_path / "none", seed=1)
     assert not (tmp_path / "none").exists()
 
 
 def test_a_backbone_goes_by_name_or_folder() -> None:
-    assert config_of("smollm2-135m", 64).backbone.name == "smollm2-135m"
-    assert config_of("/models/qwen3", 64).backbone.folder == "/models/qwen3"
+    assert backbone_of("smollm2-135m").name == "smollm2-135m"
+    assert backbone_of("/models/qwen3").folder == "/models/qwen3"
+
+
+def test_pairs_mined_before_are_taken_as_they_are(tmp_path: Path) -> None:
+    """They may be older than the catalog: authors who joined since come after those they know."""
+    first_P, second_P = np.array([0, 2], np.int32), np.array([2, 4], np.int32)
+    pairs = Pairs(first_P, second_P, np.ones(2, np.float32), np.full(2, 3, np.int32), n_authors=5)
+    n_pairs, steps = prepare(WORLD, Found(pairs), replace(QUICK, filters=FilterConfig()), tmp_path / "given", seed=1)
+    found = read_prepared(tmp_path / "given").pairs
+    assert (n_pairs, steps, found.n_authors) == (2, (), board.N_AUTHORS)
+    np.testing.assert_array_equal([found.first_P, found.second_P], [first_P, second_P])
+    many = replace(pairs, n_authors=board.N_AUTHORS + 1)
+    with pytest.raises(SchemaError, match="pairs: expected of at most the 26 authors of the dataset, got of 27"):
+        prepare(WORLD, Found(many), QUICK, tmp_path / "strangers", seed=1)
+    assert not (tmp_path / "strangers").exists()
+
+
+def test_hard_negatives_are_the_nearest_of_whoever_is_no_co_reader(tmp_path: Path) -> None:
+    """Authors of equal parity share readers, so the nearest of the others it is."""
+    vectors_AD = np.random.default_rng(1).standard_normal((board.N_AUTHORS, 4)).astype(np.float32)
+    vectors_AD /= np.linalg.norm(vectors_AD, axis=1, keepdims=True)
+    hard = replace(QUICK, hard=HardConfig(n=2, margin=1.0))
+    for name, given in (("by text", None), ("by vectors", vectors_AD)):
+        prepare(WORLD, Found(READERS, given), hard, tmp_path / name, seed=1)
+    by_text, by_vectors = (read_prepared(tmp_path / name) for name in ("by text", "by vectors"))
+    mined = mine(READERS, QUICK.pairs)
+    expected = hard_negatives(vectors_AD, by_vectors.pairs, mined, hard.hard, seed=1)
+    np.testing.assert_array_equal(by_vectors.hard_PN, expected)
+    assert (expected != NOBODY).any()
+    assert by_text.hard_PN.shape == expected.shape
+    assert (by_text.hard_PN != expected).any()
+
+
+def typed(*words: str | Path) -> None:
+    done = CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+
+
+def test_by_command_from_a_streamed_log_with_a_chain_or_pairs_and_hard_negatives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preparing, "backbone_of", lambda name: BackboneConfig(embedded=TINY))
+    dataset.write(tmp_path / "world", WORLD, name="checkerboard", origin={})
+    np.save(tmp_path / "vectors.npy", 3 * np.eye(board.N_AUTHORS, dtype=np.float32))
+    prepare_from = ("prepare-author-encoder", "--dataset", tmp_path / "world", "--out")
+    typed(*prepare_from, tmp_path / "mined", "--window-days", "9", "--score", "cosine", "--filters", "")
+    found = mine(READERS, replace(QUICK.pairs, score="cosine"))
+    mined = read_prepared(tmp_path / "mined").pairs
+    np.testing.assert_array_equal(mined.first_P, found.first_P)
+    np.testing.assert_array_equal(mined.second_P, found.second_P)
+
+    half = found.take(np.arange(0, len(found), 2))
+    write_pairs(tmp_path / "pairs.parquet", half, origin={})
+    given = ("--pairs", tmp_path / "pairs.parquet", "--hard", "2", "--hard-vectors", tmp_path / "vectors.npy")
+    typed(*prepare_from, tmp_path / "given", *given)
+    assert read_prepared(tmp_path / "given").hard_PN.shape == (len(half), 2)
+    with pytest.raises(SchemaError, match="--pairs: expected neither --score nor --filters with it"):
+        typed(*prepare_from, tmp_path / "no", *given, "--score", "cosine")
+    with pytest.raises(SchemaError, match=r"--hard-vectors: expected a \.npy file, got"):
+        typed(*prepare_from, tmp_path / "no", *given[:-1], tmp_path / "pairs.parquet")

@@ -15,7 +15,7 @@ from rich.console import Console
 from bench.author_encoder.daily_table import render
 from bench.progress import Tell, telling
 from bench.report.terminal import console as table_console
-from simulator.dataset import read
+from simulator.dataset import scan
 from simulator.schema import DAY_SECONDS, Observation, SchemaError
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def _source(
     if texts is not None:
         return ParquetTexts.open(texts), *of_texts
     assert dataset is not None
-    seen = read(dataset).observation
+    seen = scan(dataset).without_events()
     authors, ids_A = seen.catalog.authors, np.arange(len(seen.catalog.authors), dtype=np.int32)
     text_A = prompts(seen, ids_A)
     day_A = _last_changed(seen.catalog.notes.author_N, seen.catalog.notes.born_time_N, authors.joined_time_A)

@@ -11,13 +11,13 @@ from rich.console import Console
 
 from bench.author_encoder.making import Asked, Found, Variant, Windows, found_in, of_dataset, of_world, pairs_of
 from bench.author_encoder.report import json_lines, render
-from bench.naming import numbers_of
+from bench.naming import numbers_of, words_of
 from bench.progress import telling
 from bench.report.terminal import console
 from methods.author_encoder.filters import FilterConfig
 from methods.author_encoder.pair_files import write_pairs
 from methods.author_encoder.pairs import PairConfig
-from methods.author_encoder.scores import SCORES
+from methods.author_encoder.scores import SCORES, checked
 from simulator.spec import find_world
 
 
@@ -30,16 +30,16 @@ def author_pairs(  # noqa: PLR0913 - one argument an option
     next_days: Annotated[float, typer.Option(help="Days after them that pairs are held against.")] = 14.0,
     tau_days: Annotated[float, typer.Option(help="Decay of a positive, e-fold; inf is none.")] = PairConfig().tau_days,
     head_share: Annotated[float, typer.Option(help="Most of all pairs that one author is in; 1 is no cap.")] = 0.01,
+    filters: Annotated[str | None, typer.Option(help="Chain of filters, in order: support,score-bounds,...")] = None,
     out: Annotated[Path | None, typer.Option(help="Parquet file for the pairs of the first seed.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="File to write all figures to, as lines.")] = None,
 ) -> None:
     """Mine pairs of authors who share readers, and report how good each score and each filter makes them."""
     if not next_days > 0:
         raise ValueError(f"next_days: expected more than 0, got {next_days}")
-    if score not in SCORES:
-        raise ValueError(f"score: expected one of {', '.join(SCORES)}, got {score!r}")
-    mined = PairConfig(window_days=window_days, tau_days=tau_days, score=score)
-    asked, found = Asked(mined, FilterConfig(head_share=head_share), next_days), dict[int, list[Found]]()
+    mined = PairConfig(window_days=window_days, tau_days=tau_days, score=checked(score))
+    chain = FilterConfig().chain if filters is None else tuple(words_of(filters))
+    asked, found = Asked(mined, FilterConfig(chain, head_share=head_share), next_days), dict[int, list[Found]]()
     source = world if dataset is None else str(dataset)
     with telling(Console(stderr=True)) as tell:
         for seed in numbers_of("seeds", seeds) if dataset is None else (0,):

@@ -7,7 +7,7 @@ Positives are pairs of authors who share readers ("co-readers"), two views of on
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,22 +20,24 @@ from transformers import PreTrainedTokenizerBase
 
 from methods.author_encoder.backbones import BackboneConfig, load
 from methods.author_encoder.contrast import ContrastConfig, PairColumns, PairTable
-from methods.author_encoder.encoder import FrozenEncoder, HeadConfig
+from methods.author_encoder.encoder import Encoder, FrozenEncoder, HeadConfig
 from methods.author_encoder.engines import OptimizerConfig, PlainEngine
 from methods.author_encoder.facts import facts_of
 from methods.author_encoder.filters import FilterConfig, Step, filtered
+from methods.author_encoder.hard import HardConfig, hard_negatives
 from methods.author_encoder.mining import mine
 from methods.author_encoder.pairs import PairConfig
 from methods.author_encoder.prompts import PromptConfig, corpus, prompts
-from methods.author_encoder.readers import readers_of
+from methods.author_encoder.readers import Readers, readers_of
 from methods.author_encoder.step import Material
 from methods.author_encoder.tokens import TokenTable, measure
 from methods.author_encoder.training import Run, TrainingConfig, train
 from methods.author_encoder.views import two_views
 from methods.gradient import threads
-from simulator.schema import Observation
+from simulator.schema import Catalog, Observation
 
 Positives = Literal["co-readers", "two-views", "none"]
+Read = Callable[[TokenTable], NDArray[np.float32]]  # unit vectors (A, D) of all prompts
 # Chosen on world small, seed 5: pairs across categories are what text alone does not tell.
 MANY = FilterConfig(chain=("support", "top-per-author"), top=50)
 # Made here, small enough to train whole; pooling and first scale chosen on world small, seed 5.
@@ -63,6 +65,7 @@ class LearningConfig:
     pairs: PairConfig = field(default_factory=lambda: PairConfig(score="npmi"))
     filters: FilterConfig = field(default_factory=lambda: MANY)
     most_pairs: int = 0  # drawn at random from those that pass the filters; 0 takes all
+    hard: HardConfig = field(default_factory=HardConfig)  # by the encoder as it starts; of co-readers only
     training: TrainingConfig = field(default_factory=lambda: SHORT)
     cache: str = ""  # folder in which backbones made here are kept; without one, each fit makes its own
 
@@ -98,7 +101,7 @@ def learn(seen: Observation, config: LearningConfig, *, seed: int, n_threads: in
         encoder, tokenizer = load(
             config.backbone, texts=corpus(seen, config.prompt), cache=cache, seed=seed, n_threads=n_threads
         )
-    material, steps = lesson(seen, config, tokenizer, seed=seed)
+    material, steps = lesson(seen, config, tokenizer, seed=seed, read=read_by(encoder, n_threads=n_threads))
     encoder.weigh(material.tokens)
     n_pairs, loss_S = len(material.pairs.first_P), np.empty(0, np.float32)
     if n_pairs > 1:
@@ -118,21 +121,61 @@ def tokens_of(
     return TokenTable.of(texts, tokenizer, max_tokens=config.max_tokens)
 
 
+def tokens_of_all(seen: Observation, config: PromptConfig, tokenizer: PreTrainedTokenizerBase) -> TokenTable:
+    """Return the prompts of all authors."""
+    return tokens_of(seen, config, tokenizer, ids_M=np.arange(len(seen.catalog.authors), dtype=np.int32))
+
+
 def lesson(
-    seen: Observation, config: LearningConfig, tokenizer: PreTrainedTokenizerBase, *, seed: int
+    seen: Observation, config: LearningConfig, tokenizer: PreTrainedTokenizerBase, *, seed: int, read: Read
 ) -> tuple[Material, tuple[Step, ...]]:
-    """Return prompts and positives, and what each filter dropped."""
+    """Return prompts, positives and hard negatives, and what each filter dropped.
+
+    `read` is asked for vectors only where hard negatives are.
+    """
     if config.positives == "two-views":
         views = two_views(seen, replace(config.prompt, n_titles=config.view_titles), tokenizer)
         return Material.without_hard(views.tokens, _drawn(views.pairs, config.most_pairs, seed=seed)), ()
-    tokens = tokens_of(seen, config.prompt, tokenizer, ids_M=np.arange(len(seen.catalog.authors), dtype=np.int32))
+    tokens = tokens_of_all(seen, config.prompt, tokenizer)
     if config.positives == "none":
         nobody = np.empty(0, np.int32)
         return Material.without_hard(tokens, PairColumns(nobody, nobody, len(tokens))), ()
-    readers = readers_of(seen, config.pairs)
-    facts = facts_of(seen.catalog, readers, n_tokens_A=tokens.lengths_R.astype(np.int32))
-    pairs, steps = filtered(mine(readers, config.pairs), facts, config.filters)
-    return Material.without_hard(tokens, _drawn(pairs, config.most_pairs, seed=seed)), steps
+    mined = mined_of(seen.catalog, readers_of(seen, config.pairs), tokens, config, seed=seed)
+    return with_hard(mined, tokens, config.hard, seed=seed, read=read), mined.steps
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mined:
+    """Pairs to learn from, all pairs that share readers, and what each filter dropped of these."""
+
+    pairs: PairTable
+    sharing: PairTable
+    steps: tuple[Step, ...]
+
+
+def mined_of(catalog: Catalog, readers: Readers, tokens: TokenTable, config: LearningConfig, *, seed: int) -> Mined:
+    """Mine and filter the pairs that readers make, and draw as many as are wanted; `tokens` are of all authors."""
+    facts = facts_of(catalog, readers, n_tokens_A=tokens.lengths_R.astype(np.int32))
+    sharing = mine(readers, config.pairs)
+    passed, steps = filtered(sharing, facts, config.filters)
+    return Mined(_drawn(passed, config.most_pairs, seed=seed), sharing, steps)
+
+
+def with_hard(mined: Mined, tokens: TokenTable, config: HardConfig, *, seed: int, read: Read) -> Material:
+    """Return prompts and pairs, with the hard negatives that are asked for."""
+    if config.n == 0:
+        return Material.without_hard(tokens, mined.pairs)
+    return Material(tokens, mined.pairs, hard_negatives(read(tokens), mined.pairs, mined.sharing, config, seed=seed))
+
+
+def read_by(encoder: Encoder, *, n_threads: int = 1) -> Read:
+    """Return what reads prompts by the encoder as it is at that moment."""
+
+    def read(tokens: TokenTable) -> NDArray[np.float32]:
+        encoder.weigh(tokens)
+        return encoder.encode(tokens, np.arange(len(tokens)), n_threads=n_threads)
+
+    return read
 
 
 def _drawn(pairs: PairTable, most: int, *, seed: int) -> PairTable:

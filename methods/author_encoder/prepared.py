@@ -7,7 +7,7 @@
     prepared.json               {"version": 1, "pad": id that fills rows up}
     backbone/                   whatever the named maker of encoders reads, for example a transformers model
 
-Nothing here finds hard negatives: the caller brings them. Shapes: P pairs, N negatives of a pair, T tokens, A authors.
+Shapes: P pairs, N negatives of a pair, T tokens, A authors.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from methods.author_encoder.backbones import BackboneConfig
 from methods.author_encoder.contrast import ContrastConfig
 from methods.author_encoder.embedded import EmbeddedConfig
 from methods.author_encoder.filters import FilterConfig
+from methods.author_encoder.hard import HardConfig
 from methods.author_encoder.learning import LearningConfig
 from methods.author_encoder.method import AuthorEncoder, AuthorEncoderConfig
 from methods.author_encoder.pooling import Pooling
@@ -26,7 +27,7 @@ LEARNING = BASE.learning
 BACKBONE, TRAINING = LEARNING.backbone, LEARNING.training
 EMBEDDED = BACKBONE.embedded
 STRICT = FilterConfig()  # score bounds, category, HHI and caps, all at once
-ADDED = ("audience-hhi", "prompt-length")
+ADDED = ("audience-hhi", "prompt-length", "category-hard")
 BAG = replace(EMBEDDED, layers=0, tokens=0)  # a vector a token, and nothing that reads them
 
 
@@ -81,6 +82,7 @@ PAIRS = {
     **{f"strict_with_{name.replace('-', '_')}": _strict_with(name) for name in ADDED},
     **{f"pairs_{most}": _learning(replace(LEARNING, most_pairs=most)) for most in (1_000, 4_000, 16_000)},
     **{f"batch_{pairs}": _in_batches(pairs) for pairs in (32, 512)},
+    **{f"hard_{n}": _learning(replace(LEARNING, hard=HardConfig(n))) for n in (1, 4)},
 }
 CONFIGS = {
     "base": BASE,

@@ -92,3 +92,10 @@ SUMS: dict[str, Score] = {
 }
 SWINGS: dict[str, bool] = {"swing": False, "swing-weighted": True}  # whether readers are weighted
 SCORES: tuple[str, ...] = (*SUMS, *SWINGS)
+
+
+def checked(name: str) -> str:
+    """Return the name of a score; raises ValueError where it is none."""
+    if name not in SCORES:
+        raise ValueError(f"score: expected one of {', '.join(SCORES)}, got {name!r}")
+    return name

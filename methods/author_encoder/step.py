@@ -27,10 +27,7 @@ from methods.author_encoder.tokens import TokenTable
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Material:
-    """What is learnt from: a prompt an author, pairs of authors, and hard negatives of each pair or none (P, 0).
-
-    Nothing here finds hard negatives: the caller brings them.
-    """
+    """What is learnt from: a prompt an author, pairs of authors, and hard negatives of each pair or none (P, 0)."""
 
     tokens: TokenTable
     pairs: PairTable

@@ -59,6 +59,10 @@ class Stream:
     follows: Follows
     source_ids: Mapping[Kind, StoredTexts]
 
+    def without_events(self) -> Observation:
+        """Return everything but the events."""
+        return Observation(self.manifest.now, self.catalog, _no_events(self.manifest), self.follows)
+
     def events(self) -> Iterator[EventLog]:
         """Yield the log of each part in order of time, checked as a whole one is; one is read while one is in hand.
 
@@ -102,7 +106,7 @@ def scan(folder: Path) -> Stream:
     with _schema_of(folder):
         catalog = to_catalog(tables, manifest.categories)
         follows = to_follows(tables["follows"])
-        Observation(manifest.now, catalog, to_log(_empty_events(0), manifest.channels), follows)
+        Observation(manifest.now, catalog, _no_events(manifest), follows)
     source_ids = to_source_ids(tables)
     for kind, ids in source_ids.items():
         if len(ids) != catalog.count(kind):
@@ -121,6 +125,10 @@ def _whole_events(folder: Path, manifest: Manifest) -> Columns:
             column[start : start + part.rows] = columns[name]
         start += part.rows
     return whole
+
+
+def _no_events(manifest: Manifest) -> EventLog:
+    return to_log(_empty_events(0), manifest.channels)
 
 
 def _empty_events(n: int) -> dict[str, NDArray[Any]]:
