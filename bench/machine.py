@@ -23,6 +23,9 @@ def describe_machine() -> Machine:
     )
 
 
+_CODE = ("simulator", "methods", "bench", "pyproject.toml", "constraints.txt")  # what a result follows from
+
+
 def _cpu_name() -> str:
     info = Path("/proc/cpuinfo")
     if info.exists():
@@ -33,13 +36,17 @@ def _cpu_name() -> str:
 
 
 def commit_of(folder: Path) -> str:
-    """Return the commit of the code in `folder`, "+dirty" where it differs, "unknown" outside a checkout."""
+    """Return the commit of the code in `folder`, "+dirty" where the code differs, "unknown" outside a checkout.
+
+    Pages, tests and kept records may differ: a command that adds to a record changes them itself.
+    """
 
     def git(*words: str) -> str:
         return subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, check=True).stdout
 
     try:
         commit = git("rev-parse", "HEAD").strip()
-        return commit + ("+dirty" if git("status", "--porcelain", "--untracked-files=no").strip() else "")
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", *(f":/{name}" for name in _CODE))
+        return commit + ("+dirty" if changed.strip() else "")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"

@@ -3,7 +3,8 @@
 `python benchmarks/metrics.py [--json]`. Lists: recall and NDCG at four cutoffs, 100,000 requests x top 1,000, 20
 relevant to each. Impressions: GAUC of 10 million of 200,000 users. Resampling: 1,000 bootstrap means of 8 columns. What
 would take minutes is measured on a part and scaled, which its row says; all contenders are first checked to agree.
-Work too small for the CPU clock has no ratio: "-", null in JSON.
+Work too small for the CPU clock has no ratio: "-", null in JSON. ranx, polars and pandas join where they are installed
+(`.[benchmarks]`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -59,14 +61,21 @@ def on_lists(n_requests: int, n_library: int) -> tuple[str, dict[str, Contender]
     _agree("isin", metrics_lists.isin_per_request(part), expected)
     _agree("pytrec_eval", metrics_lists.trec(part), expected)
     _agree("ir_measures", metrics_lists.measures(part.first(200)), expected)
-    title = f"{n_requests:,} requests x {work.ids_QK.shape[1]:,}, recall and NDCG at {work.ks}"
+    libraries = {
+        "pytrec_eval, its dicts included": Contender(lambda: metrics_lists.trec(part), scale),
+        "ir_measures, its dicts included": Contender(lambda: metrics_lists.measures(part), scale),
+    }
+    if find_spec("ranx"):
+        _agree("ranx", metrics_lists.ranx(part.first(200)), expected)
+        libraries["ranx, its dicts included"] = Contender(lambda: metrics_lists.ranx(part), scale)
+    of = f"{n_requests:,} requests x {work.ids_QK.shape[1]:,} of {metrics_lists.N_TARGETS:,} targets"
+    title = f"{of}, recall and NDCG at {work.ks}"
     return title, {
         "ours": Contender(lambda: score_lists(work)),
         "numba, binary search in sorted ids": Contender(lambda: metrics_lists.binary_search(work)),
         "numpy searchsorted": Contender(lambda: metrics_lists.searchsorted(part), scale),
         "np.isin per request": Contender(lambda: metrics_lists.isin_per_request(part), scale),
-        "pytrec_eval, its dicts included": Contender(lambda: metrics_lists.trec(part), scale),
-        "ir_measures, its dicts included": Contender(lambda: metrics_lists.measures(part), scale),
+        **libraries,
     }
 
 

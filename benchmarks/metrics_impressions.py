@@ -1,9 +1,15 @@
-"""GAUC in other ways: numpy on sorted columns, torch, scikit-learn. Shapes: E impressions, U users."""
+"""GAUC in other ways: numpy on sorted columns, torch, scikit-learn; polars and pandas where they are installed.
+
+Shapes: E impressions, U users.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
 
 import numpy as np
 import torch
@@ -64,6 +70,33 @@ def with_torch(work: Impressions) -> float:
     return _from_sorted(key_E >> 33, key_E >> 1, (key_E & 1).astype(np.bool_), work.n_users)
 
 
+def with_polars(work: Impressions) -> float:
+    """Rank scores within users with polars."""
+    pl: Any = import_module("polars")
+    frame = pl.DataFrame({"user": work.user_E, "score": work.score_E, "label": work.label_E})
+    rank = pl.col("score").rank("average").over("user")
+    grouped = frame.with_columns(rank=rank).group_by("user")
+    sums = grouped.agg(n=pl.len(), positive=pl.col("label").sum(), ranks=pl.col("rank").filter(pl.col("label")).sum())
+    return _of_sums(*(sums[name].to_numpy().astype(np.float64) for name in ("n", "positive", "ranks")))
+
+
+def with_pandas(work: Impressions) -> float:
+    """Rank scores within users with pandas."""
+    pd: Any = import_module("pandas")
+    scores = pd.Series(work.score_E).groupby(work.user_E)
+    rank_E = scores.rank(method="average").to_numpy()
+    columns = (np.ones(len(rank_E)), work.label_E, rank_E * work.label_E)
+    return _of_sums(*(np.bincount(work.user_E, column_E, work.n_users) for column_E in columns))
+
+
+def _of_sums(n_U: NDArray[Any], positive_U: NDArray[Any], rank_sum_U: NDArray[Any]) -> float:
+    """Return GAUC of users' impressions, clicks, and the sum of the ranks of these."""
+    pairs_U = positive_U * (n_U - positive_U)
+    kept_U = pairs_U > 0
+    auc_U = (rank_sum_U - positive_U * (positive_U + 1) / 2)[kept_U] / pairs_U[kept_U]
+    return float((auc_U * n_U[kept_U]).sum() / n_U[kept_U].sum())
+
+
 def _from_sorted(
     user_E: NDArray[np.integer], tie_E: NDArray[np.integer], label_E: NDArray[np.bool_], n_users: int
 ) -> float:
@@ -77,10 +110,7 @@ def _from_sorted(
     rank_X = first_X - start_U[user_X] + (size_X + 1) / 2
     positive_U = np.bincount(user_X, positive_X, n_users)
     rank_sum_U = np.bincount(user_X, positive_X * rank_X, n_users)
-    pairs_U = positive_U * (n_U - positive_U)
-    kept_U = pairs_U > 0
-    auc_U = (rank_sum_U - positive_U * (positive_U + 1) / 2)[kept_U] / pairs_U[kept_U]
-    return float((auc_U * n_U[kept_U]).sum() / n_U[kept_U].sum())
+    return _of_sums(n_U.astype(np.float64), positive_U, rank_sum_U)
 
 
 def sklearn_per_user(work: Impressions) -> float:
@@ -102,4 +132,8 @@ WAYS: dict[str, Callable[[Impressions], float]] = {
     "numpy lexsort": lexsort,
     "scikit-learn per user": sklearn_per_user,
 }
+if find_spec("polars"):
+    WAYS["polars, rank over users"] = with_polars
+if find_spec("pandas"):
+    WAYS["pandas, rank in groups"] = with_pandas
 SLOW = ("scikit-learn per user",)

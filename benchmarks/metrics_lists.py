@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
 
 import ir_measures
 import numba
@@ -159,3 +161,17 @@ def measures(work: Lists) -> Values:
         for metric in ir_measures.iter_calc(list(asked), *_dicts(part)):
             out[asked[metric.measure]][b * _AT_A_TIME + int(metric.query_id)] = metric.value
     return out
+
+
+def ranx(work: Lists) -> Values:
+    """Score with ranx, which is compiled; its own structures are made from dicts."""
+    module: Any = import_module("ranx")
+    asked = {f"{name}@{k}": f"{name}@{k}" for name in ("recall", "ndcg") for k in work.ks}
+    out: dict[str, list[float]] = {name: [] for name in asked}
+    for part in _blocks(work):
+        judged, listed = _dicts(part)
+        run = module.Run(listed)
+        module.evaluate(module.Qrels(judged), run, list(asked))
+        for name in asked:
+            out[name] += [run.scores[name][q] for q in judged]
+    return {name: np.array(column) for name, column in out.items()}

@@ -2,7 +2,8 @@
 
 `python benchmarks/retrieval.py [--json] [--geometry isotropic] [--targets 1000000]`. One thread. Exact contenders are
 asked in turn, a few queries each, and their lists are first checked to agree; ratios are of CPU seconds, which a busy
-machine disturbs little. Legend: T targets, F features, Q queries, K list length.
+machine disturbs little. hnswlib and usearch join where they are installed (`.[benchmarks]`). Legend: T targets,
+F features, Q queries, K list length.
 """
 
 from __future__ import annotations
@@ -14,12 +15,10 @@ os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", MKL_NUM_THREADS
 
 import argparse
 import json
-import statistics
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,25 +29,14 @@ from numpy.typing import NDArray
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])  # else benchmarks/simulator.py would be what `simulator` names
 
+from benchmarks.retrieval_costs import Ask, Cost, costs, row, shared
+from benchmarks.retrieval_graphs import installed
 from methods.retrieval import Index, IndexConfig, build, retuned, search
 
 PROBES = (1, 2, 4, 8, 16, 32, 64, 128)
 WIDTHS = (100, 200, 400, 800)
 RECALLS, BUDGETS_MS = (0.9, 0.95, 0.99), (1.0, 5.0, 10.0)
-BLOCK = 8  # queries in a row that one contender is asked
 N_CENTRES, SPREAD = 512, 1.0  # topics, and the length of what is no topic against that of the topic
-
-Ask = Callable[[NDArray[np.float32]], NDArray[np.integer]]
-
-
-@dataclass(frozen=True)
-class Cost:
-    """Median CPU and wall milliseconds of one query alone, and queries a CPU and a wall second in a batch."""
-
-    single_cpu_ms: float
-    single_wall_ms: float
-    batch_per_cpu_second: float
-    batch_per_wall_second: float
 
 
 @dataclass(frozen=True)
@@ -108,38 +96,6 @@ def exact_contenders(vectors_TF: NDArray[np.float32], k: int) -> dict[str, Ask]:
     }
 
 
-def clock(call: Callable[[], object]) -> tuple[float, float]:
-    """Return the CPU and wall seconds of a call."""
-    start_cpu, start = time.process_time(), time.perf_counter()
-    call()
-    return time.process_time() - start_cpu, time.perf_counter() - start
-
-
-def costs(contenders: Mapping[str, Ask], queries_QF: NDArray[np.float32], sizes: argparse.Namespace) -> dict[str, Cost]:
-    """Ask all contenders in turn: single queries, then batches small enough for every score of them to be in memory."""
-    singles: dict[str, list[tuple[float, float]]] = {name: [] for name in contenders}
-    batches: dict[str, list[tuple[float, float]]] = {name: [] for name in contenders}
-    for first in range(-BLOCK, sizes.singles, BLOCK):  # the first block warms up
-        for name, ask in contenders.items():
-            for i in range(first, first + BLOCK):
-                single_QF = queries_QF[i % len(queries_QF)][None]
-                singles[name].append(clock(partial(ask, single_QF)))
-    for _ in range(sizes.rounds):
-        for name, ask in contenders.items():
-            batches[name].append(clock(partial(ask, queries_QF[: sizes.batch])))
-    out = {}
-    for name in contenders:
-        cpu, wall = (statistics.median(read[i] for read in singles[name][BLOCK:]) * 1e3 for i in (0, 1))
-        batch_cpu, batch_wall = (sizes.batch / statistics.median(read[i] for read in batches[name]) for i in (0, 1))
-        out[name] = Cost(cpu, wall, batch_cpu, batch_wall)
-    return out
-
-
-def shared(found_QK: NDArray[np.integer], true_QK: NDArray[np.integer]) -> float:
-    """Return the mean share of the true list that was found."""
-    return float(np.mean([len(np.intersect1d(a, b)) / len(b) for a, b in zip(found_QK, true_QK, strict=True)]))
-
-
 def curve(
     index: Index, true_QK: NDArray[np.integer], queries_QF: NDArray[np.float32], sizes: argparse.Namespace
 ) -> list[Point]:
@@ -159,7 +115,7 @@ def curve(
         measured = costs({name: ask, "library": library(index, setting, sizes.k)}, queries_QF, sizes)
         points.append(Point(name, shared(ask(queries_QF), true_QK), measured[name], measured["library"]))
         single, batch = points[-1].ratios
-        print(_row(name, points[-1].cost, f"{single:8.2f}{batch:8.2f}{points[-1].recall:8.4f}"), flush=True)
+        print(row(name, points[-1].cost, f"{single:8.2f}{batch:8.2f}{points[-1].recall:8.4f}"), flush=True)
     return points
 
 
@@ -189,13 +145,6 @@ def operating_points(points: Sequence[Point]) -> dict[str, float | None]:
     return out
 
 
-def _row(name: str, cost: Cost, last: str) -> str:
-    return (
-        f"{name:28}{cost.single_cpu_ms:10.3f}{cost.single_wall_ms:10.3f}"
-        f"{cost.batch_per_cpu_second:12,.0f}{cost.batch_per_wall_second:12,.0f}{last}"
-    )
-
-
 def compare_exact(
     vectors_TF: NDArray[np.float32], queries_QF: NDArray[np.float32], sizes: argparse.Namespace
 ) -> tuple[NDArray[np.integer], dict[str, Cost]]:
@@ -212,7 +161,7 @@ def compare_exact(
             cost.single_cpu_ms / measured["ours"].single_cpu_ms,
             measured["ours"].batch_per_cpu_second / cost.batch_per_cpu_second,
         )
-        print(_row(name, cost, "".join(f"{ratio:8.2f}" for ratio in ratios)), flush=True)
+        print(row(name, cost, "".join(f"{ratio:8.2f}" for ratio in ratios)), flush=True)
     return true_QK, measured
 
 
@@ -238,6 +187,31 @@ def approximate(
         single, batch = point.ratios
         out |= {f"{slug}_recall": point.recall, f"{slug}_single_cpu_ms": point.cost.single_cpu_ms}
         out |= {f"{slug}_library_single": single, f"{slug}_library_batch": batch}
+    return out
+
+
+def graphs(
+    config: IndexConfig,
+    vectors_TF: NDArray[np.float32],
+    true_QK: NDArray[np.integer],
+    queries_QF: NDArray[np.float32],
+    sizes: argparse.Namespace,
+) -> dict[str, float | None]:
+    """Build HNSW by the other libraries that are installed, print each one's curve and return its figures."""
+    out: dict[str, float | None] = {}
+    for name, made in installed():
+        start_cpu = time.process_time()
+        at_width = made(vectors_TF, config, sizes.k)
+        out[f"{name}_build_cpu_seconds"] = time.process_time() - start_cpu
+        print(f"{name}: built in {out[f'{name}_build_cpu_seconds']:.1f} CPU s; recall")
+        points = []
+        for width in WIDTHS:
+            ask = at_width(width)
+            cost = costs({name: ask}, queries_QF, sizes)[name]
+            points.append(Point(f"{name} ef {width}", shared(ask(queries_QF), true_QK), cost, cost))
+            print(row(points[-1].name, cost, f"{points[-1].recall:24.4f}"), flush=True)
+            out |= {f"{name}_ef_{width}_recall": points[-1].recall, f"{name}_ef_{width}_cpu_ms": cost.single_cpu_ms}
+        out |= {f"{name}_{figure}": value for figure, value in operating_points(points).items()}
     return out
 
 
@@ -271,7 +245,10 @@ def main() -> None:
     figures["batch_ratio_to_best"] = exact["ours"].batch_per_cpu_second / max(c.batch_per_cpu_second for c in others)
     n_lists = min(1_024, max(1, sizes.targets // 40))
     for kind in filter(None, sizes.kinds.split(",")):
-        figures |= approximate(IndexConfig(kind, n_lists=n_lists, n_probes=1), vectors_TF, true_QK, queries_QF, sizes)
+        config = IndexConfig(kind, n_lists=n_lists, n_probes=1)
+        figures |= approximate(config, vectors_TF, true_QK, queries_QF, sizes)
+        if kind == "hnsw":
+            figures |= graphs(config, vectors_TF, true_QK, queries_QF, sizes)
     for name, value in figures.items():
         if "_at_recall_" in name or "_within_" in name or "ratio" in name:
             print(f"{name:40}{'-' if value is None else f'{value:,.4g}':>12}")

@@ -12,6 +12,7 @@ choice. Exact answers are those of `methods.ranking.rank` over all scores. Q que
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from types import ModuleType
 from typing import Any, Literal, Protocol
 
@@ -169,9 +170,20 @@ class _FaissIndex:
         self, queries_QF: NDArray[np.float32], allowed: Allowed | None, *, k: int
     ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Ask for as many more as the query with the longest history could lose."""
+        if allowed is None and k <= self.index.ntotal:
+            _faiss(self.config)
+            scores_QK, ids_QK = self.index.search(queries_QF, k, params=_parameters(self.config))
+            # Most lists stand as the library gives them: no equals, and as many as asked for.
+            if (ids_QK[:, -1] >= 0).all() and (scores_QK[:, 1:] != scores_QK[:, :-1]).all():
+                return ids_QK.astype(np.int32), scores_QK
+        return self._sorted_out(queries_QF, allowed, k=k)
+
+    def _sorted_out(
+        self, queries_QF: NDArray[np.float32], allowed: Allowed | None, *, k: int
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         n_seen_Q = np.zeros(len(queries_QF), np.int64) if allowed is None else np.diff(allowed.seen_start_Q1)
         wanted = min(k + int(n_seen_Q.max(initial=0)), self.index.ntotal)
-        scores_QW, ids_QW = self.index.search(queries_QF, wanted, params=self._parameters(allowed))
+        scores_QW, ids_QW = self.index.search(queries_QF, wanted, params=_choice(self.config, allowed))
         ids_QK = np.full((len(queries_QF), k), -1, np.int32)
         best_QK = np.full((len(queries_QF), k), -np.inf, np.float32)
         ids_QK[:, :wanted] = ids_QW[:, :k]
@@ -188,16 +200,26 @@ class _FaissIndex:
             ids_QK[q, : len(best)], best_QK[q, : len(best)] = ids[best], scores[best]
         return ids_QK, best_QK
 
-    def _parameters(self, allowed: Allowed | None) -> Any:
-        faiss, config = _faiss(self.config), self.config
-        chosen: dict[str, Any] = {}
-        if allowed is not None and not allowed.among_T.all():
-            chosen["sel"] = faiss.IDSelectorBatch(np.flatnonzero(allowed.among_T))
-        if config.kind == "ivf":
-            return faiss.SearchParametersIVF(nprobe=config.n_probes, **chosen)
-        if config.kind == "hnsw":
-            return faiss.SearchParametersHNSW(efSearch=config.search_width, **chosen)
-        return faiss.SearchParameters(**chosen)
+
+@lru_cache(maxsize=64)
+def _parameters(config: IndexConfig) -> Any:
+    """Return what a search without limits is told; the library only reads it."""
+    return _limited(config, {})
+
+
+def _limited(config: IndexConfig, chosen: dict[str, Any]) -> Any:
+    faiss = _faiss(config)
+    if config.kind == "ivf":
+        return faiss.SearchParametersIVF(nprobe=config.n_probes, **chosen)
+    if config.kind == "hnsw":
+        return faiss.SearchParametersHNSW(efSearch=config.search_width, **chosen)
+    return faiss.SearchParameters(**chosen)
+
+
+def _choice(config: IndexConfig, allowed: Allowed | None) -> Any:
+    if allowed is None or allowed.among_T.all():
+        return _parameters(config)
+    return _limited(config, {"sel": _faiss(config).IDSelectorBatch(np.flatnonzero(allowed.among_T))})
 
 
 def _ties(ids: NDArray[np.int32], allowed: Allowed | None, q: int) -> NDArray[np.uint64]:

@@ -35,17 +35,22 @@ def allowed(
     with_readers = sorted({author for ends in known for author in ends})
     first, second = int(pairs.first_P[row]), int(pairs.second_P[row])
     nearest = sorted(with_readers, key=lambda other: -float(vectors_AD[first] @ vectors_AD[other]))[: config.depth]
-    bound = config.margin * float(vectors_AD[first] @ vectors_AD[second])
-    return {
+    strangers = [
         other
         for other in nearest
-        if other != first
-        and frozenset((first, other)) not in known
-        and float(vectors_AD[first] @ vectors_AD[other]) <= bound
-    }
+        if other not in (first, second) and not {frozenset((first, other)), frozenset((second, other))} & known
+    ]
+    return {other for other in strangers if not config.margin or far(vectors_AD, first, second, other, config.margin)}
 
 
-@given(st.integers(0, 10_000), st.integers(1, 4), st.integers(4, 50), st.sampled_from([0.5, 0.95, 1.0]))
+def far(vectors_AD: NDArray[np.float32], first: int, second: int, other: int, margin: float) -> bool:
+    """Whether another is less like both than they are like each other, by a share of that, be it above zero or not."""
+    cosine = float(vectors_AD[first] @ vectors_AD[second])
+    bound = margin * cosine if cosine > 0 else cosine * (2 - margin)
+    return max(float(vectors_AD[end] @ vectors_AD[other]) for end in (first, second)) <= bound
+
+
+@given(st.integers(0, 10_000), st.integers(1, 4), st.integers(4, 50), st.sampled_from([0.0, 0.5, 0.95, 1.0]))
 def test_they_are_those_of_the_definition(seed: int, n: int, depth: int, margin: float) -> None:
     luck = np.random.default_rng(seed)
     ends = [tuple(sorted(luck.choice(30, 2, replace=False))) for _ in range(25)]  # ten authors have no readers
@@ -56,13 +61,16 @@ def test_they_are_those_of_the_definition(seed: int, n: int, depth: int, margin:
         drawn = [int(author) for author in found_N if author != NOBODY]
         fit = allowed(vectors_AD, pairs, sharing, config, row)
         assert set(drawn) <= fit
+        if margin:
+            ends_2D = vectors_AD[[pairs.first_P[row], pairs.second_P[row]]]
+            assert (ends_2D @ vectors_AD[drawn].T <= ends_2D[0] @ ends_2D[1] + 1e-6).all()
         assert len(set(drawn)) == len(drawn) == min(n, len(fit))
 
 
 def test_pairs_are_looked_at_in_blocks_of_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
     luck = np.random.default_rng(3)
     pairs = pairs_of([tuple(sorted(luck.choice(N_AUTHORS, 2, replace=False))) for _ in range(50)])
-    config = HardConfig(3, 100, 1.0)
+    config = HardConfig(3, N_AUTHORS)
     whole_PN = hard_negatives(vectors(3), pairs, pairs, config, seed=5)
     monkeypatch.setattr(hard, "_BLOCK", 7)
     np.testing.assert_array_equal(hard_negatives(vectors(3), pairs, pairs, config, seed=5), whole_PN)
@@ -84,5 +92,5 @@ def test_bad_input_is_named() -> None:
         HardConfig(-1)
     with pytest.raises(ValueError, match=r"HardConfig\.depth: expected at least 5, got 4"):
         HardConfig(5, 4)
-    with pytest.raises(ValueError, match=r"HardConfig\.margin: expected a number in \(0, 1\], got 1.5"):
+    with pytest.raises(ValueError, match=r"HardConfig\.margin: expected a number from 0 to 1, got 1.5"):
         HardConfig(1, margin=1.5)

@@ -51,7 +51,7 @@ def test_only_what_was_split_over_other_ranks_is_converted(
 ) -> None:
     assert not checkpoints.needs_converting(tmp_path, n_ranks)
     (tmp_path / "step-4").mkdir()
-    stamp = checkpoints.Stamp(4, 2, engine, 1, "config", "pairs")
+    stamp = checkpoints.Stamp(4, 2, engine, 1, "config", "encoder", "material")
     (tmp_path / "step-4" / "stamp.json").write_text(json.dumps(asdict(stamp)))
     (tmp_path / "latest").write_text("step-4")
     assert checkpoints.needs_converting(tmp_path, n_ranks) == expected

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from methods.author_encoder import checkpoints
 from methods.author_encoder.batching import batches
+from methods.author_encoder.contrast import NOBODY
 from methods.author_encoder.deepspeed_engine import DeepSpeedEngine, ZeroConfig
 from methods.author_encoder.disk import write_whole
 from methods.author_encoder.engines import OptimizerConfig, PlainEngine, Precision
@@ -158,13 +159,28 @@ def test_a_kill_while_saving_leaves_the_checkpoint_before(tmp_path: Path, monkey
 
 
 @pytest.mark.parametrize(
-    ("config", "seed", "field"), [(SHORT, 2, "seed"), (replace(SHORT, batch=8), 1, "config"), (SHORT, 1, "pairs")]
+    ("config", "seed", "field"), [(SHORT, 2, "seed"), (replace(SHORT, batch=8), 1, "config"), (SHORT, 1, "material")]
 )
 def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path, config: TrainingConfig, seed: int, field: str) -> None:
     train(engine(), material(), replace(SHORT, steps=6), Run(1, folder=tmp_path))
-    other = Material.without_hard(rows(), pair_table(seed=2)) if field == "pairs" else material()
+    other = Material.without_hard(rows(), pair_table(seed=2)) if field == "material" else material()
     with pytest.raises(ValueError, match=f"{field}: expected"):
         train(engine(), other, config, Run(seed, folder=tmp_path))
+
+
+def test_a_checkpoint_of_other_prompts_hard_negatives_or_encoders_is_refused(tmp_path: Path) -> None:
+    of, run = material(), Run(1, folder=tmp_path, encoder="one")
+    train(engine(), of, SHORT, run)
+    tokens = of.tokens
+    ids_T, hard_PN = tokens.ids_T.copy(), of.hard_PN.copy()
+    ids_T[5], hard_PN[3, 0] = ids_T[5] + 1, NOBODY
+    others = (replace(of, tokens=replace(tokens, ids_T=ids_T)), replace(of, hard_PN=hard_PN), material(n_hard=0))
+    for other in others:
+        with pytest.raises(ValueError, match="checkpoint at step 6: material: expected "):
+            train(engine(), other, SHORT, run)
+    with pytest.raises(ValueError, match="checkpoint at step 6: encoder: expected one, got another"):
+        train(engine(), of, SHORT, replace(run, encoder="another"))
+    assert len(train(engine(), of, SHORT, run).loss_S) == 0  # the same has nothing left to do
 
 
 def test_a_loss_that_is_not_finite_is_refused() -> None:

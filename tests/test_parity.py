@@ -186,10 +186,10 @@ def test_a_fresh_run_gives_the_kept_numbers(method: str, data_folder: Path, tmp_
     words = ["parity", "--methods", method, "--out", str(tmp_path / "run"), "--data", str(data_folder), "--save"]
     done = CliRunner().invoke(app, [*words, "--kept", str(tmp_path / "kept")], catch_exceptions=False)
     assert done.exit_code == 0, done.output
-    kept = {(r.task, r.method): r for r in cached(HERE)}
-    for fresh in cached(tmp_path / "kept"):
-        for name in {t.metric for t in TARGETS if (t.task, t.method) == (fresh.task, fresh.method)}:
-            before, now = kept[fresh.task, fresh.method].metrics[name], fresh.metrics[name]
-            assert before.mean is not None
-            assert before.low is not None
-            assert now.mean == pytest.approx(before.mean, abs=before.mean - before.low)
+    targets = chosen(TARGETS, methods=[method])
+    kept, fresh = (held_beside(targets, cached(folder)) for folder in (HERE, tmp_path / "kept"))
+    for before, now in zip(kept, fresh, strict=True):
+        assert before.ours is not None
+        assert before.low is not None
+        assert now.ours == pytest.approx(before.ours, abs=before.ours - before.low)
+        assert (now.verdict == "short") == (before.verdict == "short"), now.target

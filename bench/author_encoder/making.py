@@ -20,10 +20,10 @@ from methods.author_encoder.facts import AuthorFacts, facts_of
 from methods.author_encoder.filters import FILTERS, FilterConfig, Step, filtered
 from methods.author_encoder.mining import mine
 from methods.author_encoder.pairs import PairConfig, Pairs
-from methods.author_encoder.readers import ReaderCounter, Readers
+from methods.author_encoder.readers import ReaderCounter, Readers, readers_in
 from methods.author_encoder.scores import SCORES
 from methods.text import TOKEN, documents
-from simulator.dataset import scan
+from simulator.dataset import Stream, scan
 from simulator.dataset.reading import NO_FOLLOWS
 from simulator.schema import DAY_SECONDS, EVENT_COLUMNS, Catalog, EventLog, Observation, WithheldTexts
 from simulator.simulate import live
@@ -81,15 +81,24 @@ def of_world(spec: WorldSpec, seed: int, asked: Asked, tell: Tell) -> Windows:
 def of_dataset(folder: Path, asked: Asked, tell: Tell) -> Windows:
     """Read the last windows of a dataset folder, one part of its log in memory at a time; no truth is known."""
     stream = scan(folder)
-    n_parts = len(stream.manifest.tables["events"].parts)
-
-    def logs() -> Iterator[EventLog]:
-        for done, log in enumerate(stream.events()):
-            tell("parts", done + 1, n_parts)
-            yield log
-
     now = stream.manifest.now - round(asked.next_days * DAY_SECONDS)
-    return windows(stream.catalog, logs(), now=now, asked=asked, vectors_AF=None)
+    return windows(stream.catalog, logs_of(stream, tell), now=now, asked=asked, vectors_AF=None)
+
+
+def logs_of(stream: Stream, tell: Tell) -> Iterator[EventLog]:
+    """Yield a dataset's log part by part, and tell of them."""
+    n_parts = len(stream.manifest.tables["events"].parts)
+    for done, log in enumerate(stream.events()):
+        yield log
+        tell("parts of the log", done + 1, n_parts)
+
+
+def latest_pairs(stream: Stream, asked: Asked, tell: Tell) -> tuple[Pairs, tuple[Step, ...]]:
+    """Mine and filter the pairs of the window that ends where the dataset does."""
+    catalog, now = stream.catalog, stream.manifest.now
+    readers = readers_in(catalog, logs_of(stream, tell), now=now, config=asked.pairs)
+    facts = facts_of(catalog, readers, n_tokens_A=_words(catalog, now))
+    return filtered(mine(readers, asked.pairs), facts, asked.filters)
 
 
 def windows(

@@ -52,14 +52,15 @@ def train_author_encoder(  # noqa: PLR0913 - one argument an option
     }
     places = {"prepared": str(dataset), "out": str(out), "maker": encoder, "seed": seed, "engine": engine}
     made = launch.job_of({**places, "zero": {"stage": stage}, "training": settings})
-    out.mkdir(parents=True, exist_ok=True)
     Console().print(_begun(made, ranks, job))
 
 
 def _begun(made: Job, ranks: int, job: Path | None) -> str:
     """Train on this machine, or write the job down for other launchers; return what came of it."""
-    from methods.author_encoder import launch
+    from methods.author_encoder import launch, prepared
 
+    prepared.read_prepared(Path(made.prepared))  # before a folder is made for what cannot be trained
+    Path(made.out).mkdir(parents=True, exist_ok=True)
     if job is not None:
         launch.write_job(made, job)
         return f"job: {job}"

@@ -23,7 +23,7 @@ from methods.author_encoder.disk import write_whole
 from methods.author_encoder.gather import n_ranks, rank
 
 if TYPE_CHECKING:
-    from methods.author_encoder.contrast import PairTable
+    from methods.author_encoder.step import Material
 from methods.author_encoder.engines import Engine
 
 KEPT = 2  # checkpoints; older ones are removed
@@ -39,21 +39,24 @@ class Stamp:
     engine: str
     seed: int
     config: str
-    pairs: str  # hash
+    encoder: str  # what made it
+    material: str  # hash of pairs, hard negatives and prompts
 
     def check(self, other: Stamp) -> None:
         """Raise ValueError where a run that wants to go on is another one than this was."""
-        for name in ("engine", "seed", "config", "pairs"):
+        for name in ("engine", "seed", "config", "encoder", "material"):
             mine, wanted = getattr(self, name), getattr(other, name)
             if mine != wanted:
                 raise ValueError(f"checkpoint at step {self.step}: {name}: expected {mine}, got {wanted}")
 
 
-def digest(pairs: PairTable) -> str:
-    """Return a hash of the pairs, in their order."""
+def digest(material: Material) -> str:
+    """Return a hash of all that is learnt from, in its order."""
     found = hashlib.sha256()
-    for column_P in (pairs.first_P, pairs.second_P):
-        found.update(np.ascontiguousarray(column_P).data)
+    pairs, tokens = material.pairs, material.tokens
+    for column in (pairs.first_P, pairs.second_P, material.hard_PN, tokens.offsets_S, tokens.ids_T):
+        found.update(str(column.shape).encode())
+        found.update(np.ascontiguousarray(column).data)
     return found.hexdigest()
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import sys
 import warnings
@@ -40,6 +41,7 @@ from methods.naming import function_named
 
 Maker = Callable[[Path, int], nn.Module]  # (the folder's backbone, seed) -> encoder, equal on all ranks
 ADAPTER, JOB = "adapter", "job.json"  # of a run: what it leaves, and in that folder the job, written last
+REFUSED = re.compile(r"(?:ValueError|[\w.]+\.SchemaError): (.*)")  # what a rank says last when it refuses its job
 TOLD = 20  # lines on the terminal, besides the first
 
 
@@ -88,21 +90,22 @@ def job_of(facts: dict[str, Any]) -> Job:
 def spawn(job: Job, *, n_ranks: int) -> None:
     """Train on `n_ranks` processes of this machine.
 
-    Raises ValueError for an encoder that is not there, before any process starts, and with what a rank refused, and
-    ChildProcessError where one died: then start again.
+    Raises ValueError for an encoder or a prepared folder that is not there, before any process starts, and with what a
+    rank refused, and ChildProcessError where one died: then start again.
     """
     if n_ranks < 1:
         raise ValueError(f"ranks: expected at least 1, got {n_ranks}")
     function_named("encoder", job.maker)
+    read_prepared(Path(job.prepared))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     try:
         start_processes(_spawned, (n_ranks, port, job), n_ranks, start_method="spawn")  # type: ignore[no-untyped-call]
     except ProcessRaisedException as error:
-        last = str(error).strip().splitlines()[-1]
-        if last.startswith("ValueError: "):
-            raise ValueError(last.removeprefix("ValueError: ")) from error
+        refused = REFUSED.match(str(error).strip().splitlines()[-1])
+        if refused:
+            raise ValueError(refused[1]) from error
         raise
     except ProcessExitedException as error:
         raise ChildProcessError(f"rank {error.error_index}: expected to train to the end, got {error}") from error
@@ -120,14 +123,19 @@ def run_rank(job: Job) -> None:
     if device.type == "cuda":
         torch.cuda.set_device(device)
     else:
-        torch.set_num_threads(
-            max(1, (os.cpu_count() or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", os.environ["WORLD_SIZE"])))
-        )
+        torch.set_num_threads(_threads())
     join(device)
     try:
         _train(job, device)
     finally:
         dist.destroy_process_group()  # a process that ends without it may abort
+
+
+def _threads() -> int:
+    """Return OMP_NUM_THREADS where it is set, else this rank's share of the machine's cores."""
+    if os.environ.get("OMP_NUM_THREADS", "").isdigit():
+        return max(1, int(os.environ["OMP_NUM_THREADS"]))
+    return max(1, (os.cpu_count() or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", os.environ["WORLD_SIZE"])))
 
 
 def join(device: torch.device) -> None:
@@ -154,7 +162,7 @@ def _train(job: Job, device: torch.device) -> None:
     engine = _engine(job, encoder, device)
     with ExitStack() as closing:
         watch = _watcher(out / "tensorboard", closing) if engine.rank == 0 else (lambda reading: None)
-        run = Run(job.seed, watch, out / "checkpoints")
+        run = Run(job.seed, watch, out / "checkpoints", job.maker)
         train(engine, material, job.training, run)
     export.write(engine, cast(export.Exportable, encoder), out / ADAPTER)
     if engine.rank == 0:

@@ -146,7 +146,7 @@ def lesson(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mined:
-    """Pairs to learn from, all pairs that share readers, and what each filter dropped of these."""
+    """Pairs to learn from, all pairs that share a reader, of which none is a negative, and what each filter dropped."""
 
     pairs: PairTable
     sharing: PairTable
@@ -156,9 +156,14 @@ class Mined:
 def mined_of(catalog: Catalog, readers: Readers, tokens: TokenTable, config: LearningConfig, *, seed: int) -> Mined:
     """Mine and filter the pairs that readers make, and draw as many as are wanted; `tokens` are of all authors."""
     facts = facts_of(catalog, readers, n_tokens_A=tokens.lengths_R.astype(np.int32))
-    sharing = mine(readers, config.pairs)
-    passed, steps = filtered(sharing, facts, config.filters)
-    return Mined(_drawn(passed, config.most_pairs, seed=seed), sharing, steps)
+    passed, steps = filtered(mine(readers, config.pairs), facts, config.filters)
+    drawn = _drawn(passed, config.most_pairs, seed=seed)
+    return Mined(drawn, sharing_any(readers, config.pairs) if config.hard.n else drawn, steps)
+
+
+def sharing_any(readers: Readers, config: PairConfig) -> PairTable:
+    """Return all pairs that share a reader."""
+    return mine(readers, replace(config, score="count", min_count=1))
 
 
 def with_hard(mined: Mined, tokens: TokenTable, config: HardConfig, *, seed: int, read: Read) -> Material:

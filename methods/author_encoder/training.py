@@ -83,11 +83,12 @@ def unwatched(reading: Reading) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run of a config: its luck, who watches, and the folder that it can be taken up from, if any."""
+    """One run of a config: its luck, who watches, the folder that it can be taken up from, if any, and of what."""
 
     seed: int
     watch: Watch = unwatched
     folder: Path | None = None  # without one, nothing is saved
+    encoder: str = ""  # what made it: a checkpoint is taken up by its like alone
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,7 +110,8 @@ def train(engine: Engine, material: Material, config: TrainingConfig, run: Run) 
     sampler = Sampler(len(material.pairs.first_P), config.batch, run.seed, engine.n_ranks, engine.rank)
     known = Known.of(material.pairs, engine.device)
     lesson = Lesson(material, known, config.contrast, config.chunk_tokens, config.token_drop)
-    stamp = Stamp(0, engine.n_ranks, engine.name, run.seed, _described(config), checkpoints.digest(material.pairs))
+    hashed = checkpoints.digest(material) if run.folder is not None else ""
+    stamp = Stamp(0, engine.n_ranks, engine.name, run.seed, _described(config), run.encoder, hashed)
     first = checkpoints.resume(engine, run.folder, stamp) if run.folder is not None else 0
     losses, began = [], time.perf_counter()
     for step in range(first, config.steps):
