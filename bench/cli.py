@@ -19,6 +19,7 @@ from bench.author_encoder.pairs import author_pairs
 from bench.author_encoder.prepare import prepare_author_encoder
 from bench.author_encoder.train import train_author_encoder
 from bench.cards import page
+from bench.claims.command import claims
 from bench.compare.command import compare
 from bench.evidence import parity, tune, tuned
 from bench.experiments import guarantee
@@ -56,6 +57,7 @@ app.command()(tune)
 app.command()(tuned)
 app.command()(latency)
 app.command()(compare)
+app.command()(claims)
 app.command()(parity)
 app.command("author-pairs")(author_pairs)
 app.command()(prepare_author_encoder)
