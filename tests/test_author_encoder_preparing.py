@@ -162,7 +162,7 @@ def test_pairs_mined_before_are_taken_as_they_are(tmp_path: Path) -> None:
     strict = replace(QUICK, filters=FilterConfig())
     prepared = prepare(WORLD, Found(pairs=pairs), strict, tmp_path / "given", seed=1)
     found = read_prepared(tmp_path / "given").pairs
-    assert (prepared, found.n_authors) == (Prepared(2, 0, ()), board.N_AUTHORS)
+    assert (prepared, found.n_authors) == (Prepared(board.N_AUTHORS, 2, 0, ()), board.N_AUTHORS)
     np.testing.assert_array_equal([found.first_P, found.second_P], [first_P, second_P])
     many = replace(pairs, n_authors=board.N_AUTHORS + 1)
     with pytest.raises(SchemaError, match="pairs: expected of at most the 26 authors of the dataset, got of 27"):

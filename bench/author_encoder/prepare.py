@@ -19,6 +19,7 @@ from simulator.schema import SchemaError
 if TYPE_CHECKING:
     from methods.author_encoder.learning import LearningConfig
     from methods.author_encoder.pairs import Pairs
+    from methods.author_encoder.preparing import Prepared
     from methods.author_encoder.readers import Readers
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "coldrecall" / "backbones"
@@ -53,21 +54,22 @@ def prepare_author_encoder(  # noqa: PLR0913 - one argument an option
 
     if hard_vectors is not None and not hard:
         raise SchemaError("--hard-vectors", "--hard with it, which alone looks at them", hard_vectors)
-    config = preparing.config_of(
-        backbone, str(cache), max_tokens, (score, window_days), (tuple(words_of(filters)), top, head_share)
-    )
+    mined, chain = (score, window_days), (tuple(words_of(filters)), top, head_share)
+    config = preparing.config_of(backbone, str(cache), max_tokens, mined, chain)
     config = replace(config, hard=HardConfig(hard, hard_depth, hard_margin))
     stream = scan(dataset)
-    n_authors = len(stream.catalog.authors)
     given = None if pairs is None else _pairs(pairs, stream)
-    vectors_AD = None if hard_vectors is None else read_vectors(hard_vectors, n_authors)
+    vectors_AD = None if hard_vectors is None else read_vectors(hard_vectors, len(stream.catalog.authors))
     readers = _readers(stream, config) if given is None or hard else None
-    seen = stream.without_events()
-    done = preparing.prepare(seen, preparing.Found(readers, given, vectors_AD), config, out, seed=seed)
+    found = preparing.Found(readers, given, vectors_AD)
+    _tell(preparing.prepare(stream.without_events(), found, config, out, seed=seed), out, hard)
+
+
+def _tell(done: Prepared, out: Path, hard: int) -> None:
     console = Console()
     for step in done.steps:
         console.print(f"{step.name}: {step.n_in:,} pairs in, {step.n_dropped:,} dropped: {step.why}")
-    console.print(f"{out}: {done.n_pairs:,} pairs of {n_authors:,} authors")
+    console.print(f"{out}: {done.n_pairs:,} pairs of {done.n_authors:,} authors")
     if hard:
         console.print(f"{done.n_hard:,} hard negatives, of {done.n_pairs * hard:,} wanted")
 

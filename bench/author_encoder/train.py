@@ -57,10 +57,8 @@ def train_author_encoder(  # noqa: PLR0913 - one argument an option
 
 def _begun(made: Job, ranks: int, job: Path | None) -> str:
     """Train on this machine, or write the job down for other launchers; return what came of it."""
-    from methods.author_encoder import launch, prepared
+    from methods.author_encoder import launch
 
-    prepared.read_prepared(Path(made.prepared))  # before a folder is made for what cannot be trained
-    Path(made.out).mkdir(parents=True, exist_ok=True)
     if job is not None:
         launch.write_job(made, job)
         return f"job: {job}"

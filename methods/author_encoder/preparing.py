@@ -64,8 +64,9 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What a folder holds: pairs, hard negatives of all of them together, and what each filter dropped."""
+    """What a folder holds: authors, pairs, hard negatives of all of them together, and what each filter dropped."""
 
+    n_authors: int
     n_pairs: int
     n_hard: int
     steps: tuple[Step, ...]
@@ -92,7 +93,7 @@ def prepare(seen: Observation, found: Found, config: LearningConfig, folder: Pat
     write_config(replace(config.prompt, language=language_of(seen, config.prompt)), half)
     write_prepared(half, pairs_P2, material.tokens, material.hard_PN)
     half.rename(folder)
-    return Prepared(len(pairs_P2), int((material.hard_PN != NOBODY).sum()), steps)
+    return Prepared(len(material.tokens), len(pairs_P2), int((material.hard_PN != NOBODY).sum()), steps)
 
 
 def _material(
