@@ -28,6 +28,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
 from typing import Any, cast
@@ -53,7 +54,8 @@ from methods.author_encoder.step import Material
 from methods.author_encoder.tokens import TokenTable
 from methods.author_encoder.training import Reading, Run, TrainingConfig, train
 
-CONTENDERS = ("plain", "ddp", "zero-0", "zero-1", "zero-2", "zero-3", "sentence-transformers")
+TRAINER = ("sentence-transformers-trainer",) if find_spec("datasets") else ()
+CONTENDERS = ("plain", "ddp", "zero-0", "zero-1", "zero-2", "zero-3", "sentence-transformers", *TRAINER)
 PARTS = ("batching", "pairs", "daily")
 N_AUTHORS, N_PAIRS, BATCH, CHUNK = 2_000, 20_000, 64, 2_048
 SMALL = Qwen3Config(
@@ -169,8 +171,7 @@ def time_ours(case: Case, config: Qwen3Config, optimizer: OptimizerConfig) -> St
         clock.append((time.perf_counter(), time.process_time()))
         tokens.append(reading.tokens_per_second * BATCH / reading.pairs_per_second)
 
-    device = local_device()
-    engine = engine_of(case.contender, Encoder(config), optimizer, device)
+    engine = engine_of(case.contender, Encoder(config), optimizer, local_device())
     plan = TrainingConfig(steps=case.steps + 1, batch=BATCH, chunk_tokens=case.chunk, optimizer=optimizer)
     train(engine, material(config.vocab_size), plan, Run(1, watch))
     return np.diff(np.array(clock), axis=0), np.array(tokens[1:])
@@ -178,25 +179,24 @@ def time_ours(case: Case, config: Qwen3Config, optimizer: OptimizerConfig) -> St
 
 def time_theirs(case: Case) -> Steps:
     """Time sentence-transformers' model and losses on the same prompts, written as words."""
-    from benchmarks.author_encoder_theirs import seconds_of
+    from benchmarks.author_encoder_theirs import seconds_of, trainer_seconds_of
 
-    made = material(SMALL.vocab_size)
-    backbone = Encoder(SMALL).backbone
-    return seconds_of(backbone, made, batch=BATCH // case.n_ranks, chunk=case.chunk, steps=case.steps)
+    made, backbone = material(SMALL.vocab_size), Encoder(SMALL).backbone
+    timed = trainer_seconds_of if case.contender.endswith("trainer") else seconds_of
+    return timed(backbone, made, batch=BATCH // case.n_ranks, chunk=case.chunk, steps=case.steps)
 
 
 def work(rank: int, port: int, case: Case, out: Path) -> None:
     """Be one rank of a case; rank 0 writes the cost."""
     warnings.filterwarnings("ignore")
-    here = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": case.n_ranks, "MASTER_ADDR": "127.0.0.1"}
-    os.environ.update({name: str(value) for name, value in here.items()}, MASTER_PORT=str(port))
+    places = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": case.n_ranks, "MASTER_PORT": port}
+    os.environ.update({name: str(value) for name, value in places.items()}, MASTER_ADDR="127.0.0.1")
     torch.set_num_threads(1)
     join(local_device())
-    theirs = case.contender == "sentence-transformers"
+    theirs = case.contender.startswith("sentence-transformers")
     seconds_S2, tokens_S = time_theirs(case) if theirs else time_ours(case, SMALL, OptimizerConfig())
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     every: list[Any] = [None] * case.n_ranks
-    dist.all_gather_object(every, (seconds_S2, peak))
+    dist.all_gather_object(every, (seconds_S2, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
     if rank == 0:
         seconds_RS2 = np.stack([seconds for seconds, _ in every])
         wall_S, cpu_S = seconds_RS2[:, :, 0].max(0), seconds_RS2[:, :, 1].sum(0)

@@ -1,14 +1,15 @@
 """sentence-transformers' model and losses on the prompts and the weights that ours is timed with.
 
-What is timed is its losses in a plain loop, not its Trainer, which needs the package `datasets`, no dependency of ours:
-the loop is the least one around the losses, so what the Trainer would add is not counted. Prompts are token ids before
-the clock starts, as ours are.
+Timed are its losses in a plain loop, the least one around them, and, where the package `datasets` is installed
+(`.[benchmarks]`), its Trainer. In the loop prompts are token ids before the clock starts, as ours are; the Trainer
+tokenizes as it goes.
 """
 
 from __future__ import annotations
 
 import tempfile
 import time
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,11 @@ import torch
 import torch.distributed as dist
 from numpy.typing import NDArray
 from safetensors.torch import save_file
-from sentence_transformers import SentenceTransformer
+from sentence_transformers import (
+    SentenceTransformer,
+    SentenceTransformerTrainer,
+    SentenceTransformerTrainingArguments,
+)
 from sentence_transformers.base.modules import Dense, Normalize, Transformer
 from sentence_transformers.sentence_transformer.losses import (
     CachedMultipleNegativesRankingLoss,
@@ -28,7 +33,7 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 from torch import nn
-from transformers import PreTrainedTokenizerFast, Qwen3Model
+from transformers import PreTrainedTokenizerFast, Qwen3Model, TrainerCallback
 
 from methods.author_encoder.gather import n_ranks, rank
 from methods.author_encoder.quiet import quiet
@@ -39,14 +44,7 @@ def seconds_of(
     backbone: Any, made: Material, *, batch: int, chunk: int, steps: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return wall and CPU seconds, (S, 2), and real tokens of the global batch, (S,), of each step but the first."""
-    with tempfile.TemporaryDirectory() as folder, quiet():
-        model = _model(backbone, Path(folder)).train()
-    # A chunk there is so many rows; ours is so many tokens, about 45 a row.
-    loss_of: Any = (
-        CachedMultipleNegativesRankingLoss(model, mini_batch_size=max(1, chunk // 45), gather_across_devices=True)
-        if chunk
-        else MultipleNegativesRankingLoss(model, gather_across_devices=True)
-    )
+    model, loss_of = _parts(backbone, chunk)
     trained = [weights for weights in model.parameters() if weights.requires_grad]
     n_ours = sum(weights.requires_grad for weights in backbone.parameters()) + 1  # and the projection
     if len(trained) != n_ours:
@@ -66,6 +64,50 @@ def seconds_of(
         clock.append((time.perf_counter(), time.process_time()))
     n_tokens = [n_ranks() * float(made.tokens.lengths_R[np.concatenate(columns)].sum()) for columns in columns_S]
     return np.diff(np.array(clock), axis=0), np.array(n_tokens[1:])
+
+
+def trainer_seconds_of(
+    backbone: Any, made: Material, *, batch: int, chunk: int, steps: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the same of its Trainer, whose own loader draws the batches: tokens are those of a mean batch."""
+    model, loss_of = _parts(backbone, chunk)
+    n_rows = (steps + 1) * batch * n_ranks()
+    columns = _columns(made, np.random.default_rng(1).permutation(len(made.pairs.first_P))[:n_rows])
+    texts = {name: [_words(made, author) for author in ids] for name, ids in zip(_SIDES, columns, strict=True)}
+    clock: list[tuple[float, float]] = []
+
+    class Clock(TrainerCallback):
+        def on_step_end(self, *_: Any, **__: Any) -> None:
+            clock.append((time.perf_counter(), time.process_time()))
+
+    with tempfile.TemporaryDirectory() as folder:
+        plan = SentenceTransformerTrainingArguments(
+            folder,
+            max_steps=steps + 1,
+            per_device_train_batch_size=batch,
+            report_to="none",
+            save_strategy="no",
+            logging_strategy="no",
+            disable_tqdm=True,
+            use_cpu=True,
+        )
+        data = import_module("datasets").Dataset.from_dict(texts)
+        SentenceTransformerTrainer(model, plan, data, loss=loss_of, callbacks=[Clock()]).train()
+    n_tokens = sum(float(made.tokens.lengths_R[ids].mean()) for ids in columns) * batch * n_ranks()
+    return np.diff(np.array(clock), axis=0), np.full(steps, n_tokens)
+
+
+_SIDES = ("anchor", "positive")
+
+
+def _parts(backbone: Any, chunk: int) -> tuple[SentenceTransformer, Any]:
+    """Return its model and its loss; a chunk there is so many rows, ours is so many tokens, about 45 a row."""
+    with tempfile.TemporaryDirectory() as folder, quiet():
+        model = _model(backbone, Path(folder)).train()
+    if chunk:
+        rows = max(1, chunk // 45)
+        return model, CachedMultipleNegativesRankingLoss(model, mini_batch_size=rows, gather_across_devices=True)
+    return model, MultipleNegativesRankingLoss(model, gather_across_devices=True)
 
 
 def _columns(made: Material, rows_B: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
