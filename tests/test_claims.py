@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from bench.claims.claims import ABOVE, Claim, _n_relevant, claims_of, kept
+from bench.claims.claims import ABOVE, Claim, _n_relevant, _standard_errors, claims_of, kept
 from bench.cli import app
 from bench.plan import DEFAULT_METHODS, TRUTHS, Plan
 from bench.report import Run, load_run
 from bench.run import run
-from bench.tasks import DEFAULT_TASKS
+from bench.tasks import DEFAULT_TASKS, TASKS
 from tests.waiting import quiet
 
 KEPT = Path(__file__).parents[1] / "docs" / "claims"
@@ -25,7 +25,8 @@ JS = (0, 5)  # from five clicks to twenty little is gained: few new authors have
 U2A = tuple(f"author-cold/u2a/j{j}@v1" for j in JS)
 SMALL = (*U2A, "author-cold/a2a/j0@v1", "note-cold/u2n/age-0h@v1", "user-cold/u2n/j0@v1", "warm/next-note@v1")
 ONLY_CLICKS = ("item-cf", "als")
-METHODS = (*TRUTHS, "random", "recent", "popular-in-category", *ONLY_CLICKS, "content-knn", "als-ridge")
+TEXT = ("content-knn", "als-ridge")
+METHODS = (*TRUTHS, "random", "recent", "popular-in-category", *ONLY_CLICKS, *TEXT)
 
 
 def broken(claims: Sequence[Claim]) -> list[Claim]:
@@ -127,6 +128,36 @@ def test_another_seed_shows_it_too(small: Run) -> None:
     assert broken(claims) == []
     regrets = [record.metrics["regret@100"].mean for record in small.records if "regret@100" in record.metrics]
     assert min(regret for regret in regrets if regret is not None) > -1e-3
+
+
+@pytest.mark.slow
+def test_truth_as_affinity_is_not_above_the_oracle(small: Run) -> None:
+    means = {(r.method, r.task): r.metrics[TASKS[r.task].primary].mean for r in small.records if r.method in TRUTHS}
+    for task in SMALL:
+        best = means["oracle", task]
+        assert best is not None
+        assert all(value is not None and value <= best for (_, of), value in means.items() if of == task)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", TEXT)
+def test_text_says_much_of_authors_without_clicks(method: str, small: Run) -> None:
+    (record,) = (r for r in small.records if (r.task, r.method) == (U2A[0], method))
+    value = _standard_errors(small, record, "cold_only_", 50)
+    assert value is not None
+    assert value > 10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ONLY_CLICKS)
+def test_clicks_alone_say_nothing_of_authors_without_any(method: str, small: Run) -> None:
+    """Among new candidates exactly chance; in the full corpus the old ones come first, so not above it."""
+    (record,) = (r for r in small.records if (r.task, r.method) == (U2A[0], method))
+    among_new, in_all = (_standard_errors(small, record, prefix, 50) for prefix in ("cold_only_", "cold_"))
+    assert among_new is not None
+    assert in_all is not None
+    assert abs(among_new) < 4
+    assert in_all < 4
 
 
 @pytest.mark.slow

@@ -53,10 +53,8 @@ def author_pairs(  # noqa: PLR0913 - one argument an option
         raise ValueError(f"next_days: expected more than 0, got {next_days}")
     mined = PairConfig(window_days=window_days, tau_days=tau_days, score=checked(score))
     chain = FilterConfig().chain if filters is None else tuple(words_of(filters))
-    asked, found = (
-        Asked(mined, FilterConfig(chain, head_share=head_share, top=top), next_days),
-        dict[int, list[Found]](),
-    )
+    asked = Asked(mined, FilterConfig(chain, head_share=head_share, top=top), next_days)
+    found = dict[int, list[Found]]()
     source = world if dataset is None else str(dataset)
     with telling(Console(stderr=True)) as tell:
         for seed in numbers_of("seeds", seeds) if dataset is None else (0,):

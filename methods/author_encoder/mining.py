@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from methods.author_encoder.pairs import PairConfig, Pairs
 from methods.author_encoder.readers import Readers
-from methods.author_encoder.scores import SCORES, SUMS, SWINGS, Numbers, Sums
+from methods.author_encoder.scores import SUMS, SWINGS, Numbers, Sums, checked
 from methods.author_encoder.swings import swing_scores
 
 
@@ -23,8 +23,7 @@ def mine(readers: Readers, config: PairConfig) -> Pairs:
 
     Raises ValueError for a score that is not in `SCORES`.
     """
-    if config.score not in SCORES:
-        raise ValueError(f"PairConfig.score: expected one of {', '.join(SCORES)}, got {config.score!r}")
+    checked(config.score, "PairConfig.score")
     weight = SUMS[config.score].weight if config.score in SUMS else None
     sums = added_up(readers, config, None if weight is None else weight(readers))
     if config.score in SWINGS:

@@ -94,8 +94,8 @@ SWINGS: dict[str, bool] = {"swing": False, "swing-weighted": True}  # whether re
 SCORES: tuple[str, ...] = (*SUMS, *SWINGS)
 
 
-def checked(name: str) -> str:
-    """Return the name of a score; raises ValueError where it is none."""
+def checked(name: str, field: str = "score") -> str:
+    """Return the name of a score; raises ValueError with the field's name where it is none."""
     if name not in SCORES:
-        raise ValueError(f"score: expected one of {', '.join(SCORES)}, got {name!r}")
+        raise ValueError(f"{field}: expected one of {', '.join(SCORES)}, got {name!r}")
     return name
