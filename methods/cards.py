@@ -183,6 +183,17 @@ CARDS: dict[str, Card] = {
     "ease": _EASE,
     "ease-whole": _EASE,
     "lightgcn": _LIGHTGCN,
+    "mf-bpr": Card(
+        "Rendle et al. 2009, arXiv:1205.2618, as MF-BPR of BARS, doi:10.1145/3477495.3531723",
+        _tests(
+            mf_bpr=(
+                "the_slope_is_that_of_the_mean_loss_by_autograd",
+                "a_side_goes_as_torch_goes_and_forgets_the_slope",
+                "scores_are_dot_products_with_newcomers_folded_in",
+            )
+        ),
+        "1e-4 relative to autograd and to torch's Adam; scores 1e-5",
+    ),
     "mf-softmax": _LIGHTGCN,
     "sasrec-bce": _SASREC_BCE,
     "sasrec-bce-wide": _SASREC_BCE,

@@ -21,8 +21,17 @@ _SOURCES = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(_PACKAGE
 
 def compiled(function: Function) -> Function:
     """Compile a function and keep the code."""
+    return _compiled(function, {})
+
+
+def compiled_loosely(function: Function) -> Function:
+    """Compile a function whose sums may be taken in any order and that may divide by zero: its loops are vectorised."""
+    return _compiled(function, {"fastmath": True, "error_model": "numpy"})
+
+
+def _compiled(function: Function, options: dict[str, Any]) -> Function:
     config: Any = numba.config
-    usual, compile_ = config.CACHE_DIR, numba.njit(cache=True)
+    usual, compile_ = config.CACHE_DIR, numba.njit(cache=True, **options)
     base = Path(usual or _PACKAGE / "__pycache__")
     if os.access(base if base.exists() else base.parent, os.W_OK):
         config.CACHE_DIR = str(base / f"kernels-{_SOURCES}")
