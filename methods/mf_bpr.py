@@ -1,9 +1,10 @@
 """Matrix factorisation by Bayesian personalised ranking, each click told from many targets drawn evenly, by Adam.
 
 Minimise the mean over clicks (u, t) and targets s, drawn uniformly from all clicked targets and anew for each click, of
-log(1 + exp(x_u y_s - x_u y_t)) + regularization / 2 (|x_u|^2 + |y_t|^2 + mean over s of |y_s|^2). Every parameter moves
-at each step of Adam, as its running means say, drawn or not. `bpr` is the same loss by a library: one target a click,
-drawn by its clicks, and plain gradient steps. Who is new is folded in by a ridge regression, as in `bpr`.
+log(1 + exp(x y_s - x y_t)), where x is x_u without a share of its factors, drawn anew too (dropout), plus
+regularization / 2 (|X|^2 + |Y|^2) of all vectors, drawn or not. Every parameter moves at each step of Adam, as its
+running means say. `bpr` is the same loss by a library: one target a click, drawn by
+its clicks, and plain gradient steps. Who is new is folded in by a ridge regression, as in `bpr`.
 
 Reference: Rendle et al. 2009, arXiv:1205.2618; many drawn targets and Adam as in MF-BPR of BARS, doi:10.1145/
 3477495.3531723. U users, T targets, F factors, V clicks, P clicks of a batch, S drawn targets, K clicked targets.
@@ -41,6 +42,7 @@ class MFBPRConfig:
     epochs: int = 25
     last_epochs: int = 5  # at a tenth of the rate, after the others
     regularization: float = 0.0
+    dropout: float = 0.25  # share of a user's factors that a click does without
     init_sd: float = 1e-4
     fold_in_l2: float = 1.0
 
@@ -92,10 +94,18 @@ def descend(clicks_UT: Sparse, config: MFBPRConfig, *, rng: np.random.Generator)
             row_P = order_V[first : first + config.batch_size]
             drawn_PS = known_K[rng.integers(len(known_K), size=(len(row_P), config.negatives))]
             batch = (user_V[row_P], clicks_UT.indices[row_P], drawn_PS)
-            add_slope(*batch, users.value, items.value, users.slope, items.slope, np.float32(config.regularization))
-            users.step(rate)
-            items.step(rate)
+            kept_PF = kept((len(row_P), config.factors), config.dropout, rng)
+            add_slope(*batch, kept_PF, users.value, items.value, users.slope, items.slope)
+            users.step(rate, config.regularization)
+            items.step(rate, config.regularization)
         yield users.value, items.value
+
+
+def kept(shape: tuple[int, int], dropout: float, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Return 0 for factors that a click does without, and for the others what makes up for those."""
+    if not dropout:
+        return np.ones(shape, np.float32)
+    return (rng.random(shape, np.float32) >= dropout) * np.float32(1 / (1 - dropout))
 
 
 @dataclass(slots=True, eq=False)
@@ -118,25 +128,28 @@ class Side:
         value_XF *= has_clicks_X[:, None]
         return cls(value_XF, np.zeros_like(value_XF), np.zeros_like(value_XF), np.zeros_like(value_XF))
 
-    def step(self, learning_rate: float) -> None:
-        """Go one step down the slope, and forget it."""
+    def step(self, learning_rate: float, regularization: float) -> None:
+        """Go one step down the slope and towards zero, and forget the slope."""
         self.n_steps += 1
-        rate = learning_rate * np.sqrt(1 - _BETA2**self.n_steps) / (1 - _BETA1**self.n_steps)
-        _step(self.value.ravel(), self.mean.ravel(), self.square.ravel(), self.slope.ravel(), np.float32(rate))
+        root = np.sqrt(1 - _BETA2**self.n_steps)
+        rate, epsilon = learning_rate * root / (1 - _BETA1**self.n_steps), _EPSILON * root
+        arrays = (self.value.ravel(), self.mean.ravel(), self.square.ravel(), self.slope.ravel())
+        _step(arrays, np.float32(rate), np.float32(epsilon), np.float32(regularization))
+
+
+_Flat = NDArray[np.float32]
 
 
 @compiled_loosely
 def _step(
-    value: NDArray[np.float32],
-    mean: NDArray[np.float32],
-    square: NDArray[np.float32],
-    slope: NDArray[np.float32],
-    rate: np.float32,
+    arrays: tuple[_Flat, _Flat, _Flat, _Flat], rate: np.float32, epsilon: np.float32, regularization: np.float32
 ) -> None:
-    b1, b2, epsilon, one = np.float32(_BETA1), np.float32(_BETA2), np.float32(_EPSILON), np.float32(1)
+    value, mean, square, slope = arrays
+    b1, b2, one = np.float32(_BETA1), np.float32(_BETA2), np.float32(1)
     for i in range(len(value)):
-        mean[i] = b1 * mean[i] + (one - b1) * slope[i]
-        square[i] = b2 * square[i] + (one - b2) * slope[i] * slope[i]
+        down = slope[i] + regularization * value[i]
+        mean[i] = b1 * mean[i] + (one - b1) * down
+        square[i] = b2 * square[i] + (one - b2) * down * down
         value[i] -= rate * mean[i] / (np.sqrt(square[i]) + epsilon)
         slope[i] = 0
 
@@ -146,21 +159,20 @@ def add_slope(  # noqa: PLR0913 - a kernel takes its arrays one by one
     user_P: NDArray[np.int32],
     target_P: NDArray[np.int32],
     drawn_PS: NDArray[np.int32],
+    kept_PF: NDArray[np.float32],
     users_UF: NDArray[np.float32],
     items_TF: NDArray[np.float32],
     slope_UF: NDArray[np.float32],
     slope_TF: NDArray[np.float32],
-    regularization: np.float32,
 ) -> None:
-    """Add the gradient of the batch's mean loss to the slopes."""
+    """Add the gradient of the batch's mean loss, users' factors times `kept`, without regularization, to the slopes."""
     (n_pairs, n_drawn), n_factors = drawn_PS.shape, users_UF.shape[1]
     weight_S, user_F = np.empty(n_drawn, np.float32), np.empty(n_factors, np.float32)
     pull_F = np.empty(n_factors, np.float32)
     each, one = np.float32(1 / drawn_PS.size), np.float32(1)
-    shrink_P, shrink_S = regularization / np.float32(n_pairs), regularization * each
     for p in range(n_pairs):
         u, t = user_P[p], target_P[p]
-        user_F[:], pull_F[:] = users_UF[u], shrink_P * users_UF[u]
+        user_F[:], pull_F[:] = users_UF[u] * kept_PF[p], 0
         own = (user_F * items_TF[t]).sum()
         for i in range(n_drawn):
             s, z = drawn_PS[p, i], np.float32(0)
@@ -173,6 +185,6 @@ def add_slope(  # noqa: PLR0913 - a kernel takes its arrays one by one
             s, weight = drawn_PS[p, i], weight_S[i]
             for f in range(n_factors):
                 pull_F[f] += weight * items_TF[s, f]
-                slope_TF[s, f] += weight * user_F[f] + shrink_S * items_TF[s, f]
-        slope_UF[u] += pull_F - total * items_TF[t]
-        slope_TF[t] += shrink_P * items_TF[t] - total * user_F
+                slope_TF[s, f] += weight * user_F[f]
+        slope_UF[u] += (pull_F - total * items_TF[t]) * kept_PF[p]
+        slope_TF[t] -= total * user_F

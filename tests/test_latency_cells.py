@@ -273,3 +273,12 @@ def test_the_command_prints_the_table(out: Path) -> None:
     newest = json.loads((out / "latency.jsonl").read_text().splitlines()[-1])
     assert newest["measures"]["service"]["n"] == 100
     assert newest["measures"]["service"]["wall"]["p99"] is None
+
+
+def test_kept_records_are_printed_and_nothing_is_timed(out: Path, tmp_path: Path) -> None:
+    said = CliRunner().invoke(app, ["latency", "--kept", str(out / "latency.jsonl")], catch_exceptions=False).output
+    assert "x flat" in said
+    assert "random" in said
+    (tmp_path / "none.jsonl").touch()
+    with pytest.raises(ValueError, match="kept: expected records of timings"):
+        CliRunner().invoke(app, ["latency", "--kept", str(tmp_path / "none.jsonl")], catch_exceptions=False)

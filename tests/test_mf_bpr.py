@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from methods.base import Budget
 from methods.interactions import Sparse
-from methods.mf_bpr import MFBPR, MFBPRConfig, Side, add_slope, descend
+from methods.mf_bpr import MFBPR, MFBPRConfig, Side, add_slope, descend, kept
 from tests import checkerboard as board
 
 USERS, TARGETS, FACTORS = 7, 9, 5
@@ -22,36 +22,46 @@ def random_sides(seed: int) -> tuple[np.ndarray, np.ndarray]:
     return users_UF, items_TF
 
 
-@pytest.mark.parametrize(("negatives", "regularization"), [(1, 0.0), (1, 0.3), (6, 0.0), (6, 0.3)])
-def test_the_slope_is_that_of_the_mean_loss_by_autograd(negatives: int, regularization: float) -> None:
+@pytest.mark.parametrize("dropout", [0.0, 0.4])
+@pytest.mark.parametrize("negatives", [1, 6])
+def test_the_slope_is_that_of_the_mean_loss_by_autograd(negatives: int, dropout: float) -> None:
     rng = np.random.default_rng(1)
     users_UF, items_TF = random_sides(1)
     u, t = (rng.integers(n, size=20, dtype=np.int32) for n in (USERS, TARGETS))
     s = rng.integers(TARGETS, size=(20, negatives), dtype=np.int32)
+    kept_PF = kept((20, FACTORS), dropout, rng)
     slopes = np.zeros_like(users_UF), np.zeros_like(items_TF)
-    add_slope(u, t, s, users_UF, items_TF, *slopes, np.float32(regularization))
+    add_slope(u, t, s, kept_PF, users_UF, items_TF, *slopes)
 
     x, y = (torch.tensor(side, dtype=torch.float64, requires_grad=True) for side in (users_UF, items_TF))
-    loss = functional.softplus((x[u][:, None] * (y[s] - y[t][:, None])).sum(dim=2)).mean()
-    length_P = x[u].square().sum(1) + y[t].square().sum(1) + y[s].square().sum(2).mean(1)
-    (loss + regularization / 2 * length_P.mean()).backward()  # type: ignore[no-untyped-call]
+    user_PF = x[u] * torch.tensor(kept_PF)
+    loss = functional.softplus((user_PF[:, None] * (y[s] - y[t][:, None])).sum(dim=2)).mean()
+    loss.backward()  # type: ignore[no-untyped-call]
     for ours, theirs in zip(slopes, (x, y), strict=True):
         assert theirs.grad is not None
         np.testing.assert_allclose(ours, theirs.grad.numpy(), rtol=1e-4, atol=1e-6)
 
 
-def test_a_side_goes_as_torch_goes_and_forgets_the_slope() -> None:
+def test_dropout_keeps_the_mean() -> None:
+    kept_PF = kept((1_000, 64), 0.25, np.random.default_rng(7))
+    assert np.unique(kept_PF).tolist() == [0, pytest.approx(4 / 3)]
+    assert (kept_PF == 0).mean() == pytest.approx(0.25, abs=0.01)  # six sigmas
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-9])  # beside which the epsilon of Adam is nothing, and much
+@pytest.mark.parametrize("regularization", [0.0, 0.1])
+def test_a_side_goes_as_torch_goes_and_forgets_the_slope(scale: float, regularization: float) -> None:
     rng = np.random.default_rng(2)
-    side = Side.start(np.ones(4, np.bool_), MFBPRConfig(factors=3, init_sd=1.0), rng=rng)
+    side = Side.start(np.ones(4, np.bool_), MFBPRConfig(factors=3, init_sd=scale), rng=rng)
     theirs = torch.tensor(side.value.copy(), requires_grad=True)
-    optimizer = torch.optim.Adam([theirs], lr=0.05)
+    optimizer = torch.optim.Adam([theirs], lr=0.05 * scale, weight_decay=regularization)
     for _ in range(20):
-        side.slope[:2] = rng.normal(size=(2, 3))  # the others move on by what they remember
+        side.slope[:2] = scale * rng.normal(size=(2, 3))  # the others move on by what they remember
         theirs.grad = torch.tensor(side.slope.copy())
-        side.step(0.05)
+        side.step(0.05 * scale, regularization)
         optimizer.step()
         assert not side.slope.any()
-    np.testing.assert_allclose(side.value, theirs.detach().numpy(), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(side.value, theirs.detach().numpy(), rtol=1e-4, atol=1e-5 * scale)
 
 
 def test_the_last_epochs_go_at_a_tenth_and_the_unclicked_stay_at_zero() -> None:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from bench.latency.record import LatencyRecord, load
 from bench.latency.run import LIMITS, Place, Protocol, time_all
 from bench.latency.table import render
 from bench.naming import numbers_of, words_of
@@ -35,8 +36,12 @@ def latency(  # noqa: PLR0913 - one argument an option
     out: Annotated[Path | None, typer.Option(help="Folder of the run, by default runs/WORLD.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes for what is not scored yet.")] = os.cpu_count() or 1,
     data: Annotated[Path | None, typer.Option(envvar="COLDRECALL_DATA", help="Folder of recorded datasets.")] = None,
+    kept: Annotated[Path | None, typer.Option(help="Print the table of these kept records, and time nothing.")] = None,
 ) -> None:
     """Time methods, one at a time in a pinned process each, beside exact flat search; print the table."""
+    if kept is not None:
+        table_console().print(render(_kept(kept)))
+        return
     chosen = tuple(name for name in DEFAULT_METHODS if name not in TRUTHS)
     if methods != "default":
         chosen = tuple(dict.fromkeys(words_of(methods)))
@@ -49,3 +54,11 @@ def latency(  # noqa: PLR0913 - one argument an option
     table_console().print(render(records))
     if any(record.status == "failed" for record in records):
         raise typer.Exit(1)
+
+
+def _kept(path: Path) -> list[LatencyRecord]:
+    """Return the newest record of each cell of a file of timings."""
+    records = load(path)
+    if not records:
+        raise ValueError(f"kept: expected records of timings in {path}, got none")
+    return list({(record.task, record.method, record.seed): record for record in records}.values())
