@@ -6,8 +6,8 @@ regularization / 2 (|X|^2 + |Y|^2) of all vectors, drawn or not. Every parameter
 running means say. `bpr` is the same loss by a library: one target a click, drawn by
 its clicks, and plain gradient steps. Who is new is folded in by a ridge regression, as in `bpr`.
 
-Reference: Rendle et al. 2009, arXiv:1205.2618; many drawn targets and Adam as in MF-BPR of BARS, doi:10.1145/
-3477495.3531723. U users, T targets, F factors, V clicks, P clicks of a batch, S drawn targets, K clicked targets.
+Reference: Rendle et al. 2009, arXiv:1205.2618; many drawn targets, dropout and Adam as in MF-BPR of BARS,
+doi:10.1145/3477495.3531723. U users, T targets, F factors, V clicks, P clicks of a batch, S drawn targets, K clicked targets.
 """
 
 from __future__ import annotations

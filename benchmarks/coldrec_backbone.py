@@ -1,0 +1,98 @@
+"""Our ALDI and DropoutNet on the backbone of ColdRec: on the vectors that its MF left in a work folder of `coldrec.py`.
+
+`python benchmarks/coldrec_backbone.py WORK --data DATA [--json]`, after `benchmarks/coldrec.py COLDREC --models MF
+--work WORK`. Ours stand on ALS; here the same code, features, seed and settings stand on the public code's BPR too,
+whose scores are logits already, so that ALDI does not scale them. One thread. Legend: U users, T papers, F factors.
+"""
+
+from __future__ import annotations
+
+import os
+
+# Before anything imports numpy: what is timed must run on one thread.
+os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", NUMBA_NUM_THREADS="1")
+
+import argparse
+import json
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+from numpy.typing import NDArray
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])  # else benchmarks/simulator.py would be what `simulator` names
+
+from bench.measure import recommend_all
+from bench.run import method_key_of
+from benchmarks.coldrec import BACKBONE, HEAD, Question, Row, ask
+from methods import aldi, dropoutnet
+from methods.als import LearntALS
+from methods.base import Budget, Method
+from simulator.luck import generator
+
+Vectors = tuple[NDArray[np.float32], NDArray[np.float32]]  # of users (U, F), of papers (T, F)
+
+
+def read(work: Path, question: Question) -> Vectors:
+    """Return the backbone's vectors; a cold paper has none, as with ours."""
+    path = work / f"{BACKBONE}.npz"
+    if not path.exists():
+        raise SystemExit(f"{path}: expected the vectors that benchmarks/coldrec.py --models MF --work {work} leaves")
+    with np.load(path) as arrays:
+        users_UF, items_TF = arrays["users_UF"], arrays["items_TF"]
+    items_TF[question.case.cut.cold_ids] = 0
+    return users_UF, items_TF
+
+
+def run(question: Question, name: str, method: Method) -> Row:
+    """Fit a method and judge its lists."""
+    case, k, begun = question.case, max(question.case.task.ks), time.process_time()
+    assert case.cold_only is not None
+    method.fit(question.seen, target="note", rng=generator(method_key_of(1), "fit"), budget=Budget())
+    method.index(case.cut.index)
+    both = [recommend_all(method, requests, k=k)[0] for requests in (case.requests, case.cold_only)]
+    return Row(name, question.judged(*both), cpu_seconds=time.process_time() - begun)
+
+
+def on(vectors: Vectors, question: Question, name: str, method: Method) -> Row:
+    """Fit a method that finds these vectors where ALS would have learnt its own."""
+    learn = LearntALS.learn
+
+    def taught(*words: Any, **named: Any) -> LearntALS:
+        learnt = learn(*words, **named)
+        learnt.model.user_factors, learnt.model.item_factors = vectors
+        return learnt
+
+    with patch.object(LearntALS, "learn", taught):
+        return run(question, name, method)
+
+
+def main() -> None:
+    """Run both on both, and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("work", type=Path)
+    parser.add_argument("--data", type=Path, default=os.environ.get("COLDRECALL_DATA"))
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args()
+    question = ask(given.data)
+    vectors = read(given.work, question)
+    print(HEAD)
+    rows = []
+    for name, own, other in (
+        ("aldi/base", aldi.ALDI(aldi.BASE), aldi.ALDI(replace(aldi.BASE, teacher_scale=1.0))),
+        ("dropoutnet/base", dropoutnet.DropoutNet(dropoutnet.BASE), dropoutnet.DropoutNet(dropoutnet.BASE)),
+    ):
+        rows.append(run(question, f"{name} on ALS", own))
+        print(rows[-1], flush=True)
+        rows.append(on(vectors, question, f"{name} on BPR", other))
+        print(rows[-1], flush=True)
+    if given.json:
+        print(json.dumps({name: value for row in rows for name, value in row.named().items()}))
+
+
+if __name__ == "__main__":
+    main()
