@@ -3,11 +3,12 @@
 Minimise the mean over clicks (u, t) and targets s, drawn uniformly from all clicked targets and anew for each click, of
 log(1 + exp(x y_s - x y_t)), where x is x_u without a share of its factors, drawn anew too (dropout), plus
 regularization / 2 (|X|^2 + |Y|^2) of all vectors, drawn or not. Every parameter moves at each step of Adam, as its
-running means say. `bpr` is the same loss by a library: one target a click, drawn by
-its clicks, and plain gradient steps. Who is new is folded in by a ridge regression, as in `bpr`.
+running means say. `bpr` is the same loss by a library: one target a click, drawn by its clicks, and plain gradient
+steps. Who is new is folded in by a ridge regression, as in `bpr`.
 
 Reference: Rendle et al. 2009, arXiv:1205.2618; many drawn targets, dropout and Adam as in MF-BPR of BARS,
-doi:10.1145/3477495.3531723. U users, T targets, F factors, V clicks, P clicks of a batch, S drawn targets, K clicked targets.
+doi:10.1145/3477495.3531723. U users, T targets, F factors, V clicks, P clicks of a batch, S drawn targets, K clicked
+targets.
 """
 
 from __future__ import annotations
@@ -41,8 +42,8 @@ class MFBPRConfig:
     learning_rate: float = 1e-3
     epochs: int = 25
     last_epochs: int = 5  # at a tenth of the rate, after the others
-    regularization: float = 0.0
-    dropout: float = 0.25  # share of a user's factors that a click does without
+    regularization: float = 5e-8
+    dropout: float = 0.2  # share of a user's factors that a click does without
     init_sd: float = 1e-4
     fold_in_l2: float = 1.0
 
