@@ -42,7 +42,7 @@ class MFBPRConfig:
     learning_rate: float = 1e-3
     epochs: int = 25
     last_epochs: int = 5  # at a tenth of the rate, after the others
-    regularization: float = 5e-8
+    regularization: float = 1e-7
     dropout: float = 0.2  # share of a user's factors that a click does without
     init_sd: float = 1e-4
     fold_in_l2: float = 1.0
