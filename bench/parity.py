@@ -58,7 +58,10 @@ _WEIGHTED = "users are weighted and pairs shrunk; print is the plain cosine"
 _LIBRARY = "told from one item, drawn by its clicks, print from 300 drawn evenly"
 _SOFTMAX = "told from 256 drawn items by a softmax, print from one"
 _MANY_NOES = "told from 2,048 drawn items by a softmax, print from 300 pair by pair"
-_ITS_LOG = "negatives, batches, rates and epochs are those of print's log, which chose its epochs on the test part"
+_ITS_LOG = (
+    "negatives, batches, rates and epochs are of print's log, which chose its epochs on the test part; "
+    "dropout and regularization those with which our training loss is that of the log"
+)
 _GIVEN_TIME = "print is S3-Rec's rerun of a baseline; ours was tuned on the last interaction but one"
 
 
