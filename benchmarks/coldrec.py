@@ -5,8 +5,7 @@ COLDREC is a checkout of github.com/YuanchenBei/ColdRec, of which nothing is cop
 Its models, losses, samplers, defaults and rule of stopping are its own. What it loads is written into a folder
 (`--work`, else a temporary one); its scores of all papers are ranked and judged as ours are. DropoutNet and ALDI stand
 on MF, trained before them in this run or in that folder. A model is cut after the epoch that ends past `--seconds` of
-CPU and keeps its best epoch until then. One thread, and a GPU if there is one.
-Legend: U users, T papers, E events, Q requests, K places.
+CPU and keeps its best epoch until then. One thread. Legend: U users, T papers, E events, Q requests, K places.
 """
 
 from __future__ import annotations
@@ -275,7 +274,8 @@ def main() -> None:
     """Write, train, judge and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkout", type=Path)
-    parser.add_argument("--data", type=Path, default=os.environ.get("COLDRECALL_DATA"))
+    folder = os.environ.get("COLDRECALL_DATA")
+    parser.add_argument("--data", type=Path, default=folder, required=folder is None, help="recorded datasets")
     parser.add_argument("--models", default="MF,CLCRec,DropoutNet,ALDI")
     parser.add_argument("--epochs", type=int, default=500, help="at most; 500 is ColdRec's own")
     parser.add_argument("--seconds", type=float, default=2_400, help="CPU seconds of a model")
@@ -289,8 +289,8 @@ def main() -> None:
         work = Path(given.work or scratch).resolve()
         write(question, work)
         for model in given.models.split(","):
-            places, allowance = (given.checkout.resolve(), work), Allowance(given.epochs, given.seconds)
-            rows.append(theirs(question, places, model, allowance))
+            allowance = Allowance(given.epochs, given.seconds)
+            rows.append(theirs(question, (given.checkout.resolve(), work), model, allowance))
             print(rows[-1], flush=True)
     if given.json:
         print(json.dumps({name: value for row in rows for name, value in row.named().items()}))

@@ -75,7 +75,8 @@ def main() -> None:
     """Run both on both, and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("work", type=Path)
-    parser.add_argument("--data", type=Path, default=os.environ.get("COLDRECALL_DATA"))
+    folder = os.environ.get("COLDRECALL_DATA")
+    parser.add_argument("--data", type=Path, default=folder, required=folder is None, help="recorded datasets")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     question = ask(given.data)
