@@ -266,7 +266,7 @@ def kept(names: tuple[str, ...]) -> list[Row]:
     """Return what the kept records say of our methods."""
     records = {record.method: record for record in cached(ROOT / RECORDS) if record.task == CITEULIKE}
     found = {name: records[name].metrics for name in names if name in records}
-    means = {name: {metric: of[metric].mean or 0.0 for metric in SHOWN} for name, of in found.items()}
+    means = {name: {at: np.asarray(of[at].mean, float).item() for at in SHOWN} for name, of in found.items()}
     return [Row(f"ours, {name}, kept", figures) for name, figures in means.items()]
 
 

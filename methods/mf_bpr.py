@@ -19,7 +19,6 @@ from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from methods.base import Budget, Capabilities
 from methods.factors import Factors, folded_sides
@@ -29,6 +28,7 @@ from methods.ranking import rank
 from simulator.schema import Kind, Observation, Requests, Slates
 
 LAST_RATE = 0.1  # of the learning rate
+_FAR = np.float32(80)  # beyond it a pair is told apart for good, and exp would overflow
 _BETA1, _BETA2, _EPSILON = 0.9, 0.999, 1e-8  # of Adam, as published
 
 
@@ -47,6 +47,19 @@ class MFBPRConfig:
     init_sd: float = 1e-4
     fold_in_l2: float = 1.0
 
+    def __post_init__(self) -> None:
+        for name in ("factors", "negatives", "batch_size", "epochs"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"MFBPRConfig.{name}: expected at least 1, got {getattr(self, name)}")
+        for name in ("learning_rate", "init_sd"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"MFBPRConfig.{name}: expected more than 0, got {getattr(self, name)}")
+        for name in ("last_epochs", "regularization", "fold_in_l2"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"MFBPRConfig.{name}: expected at least 0, got {getattr(self, name)}")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"MFBPRConfig.dropout: expected from 0 to below 1, got {self.dropout}")
+
 
 class MFBPR:
     """Rank candidates by the dot product of the user's and the target's factors."""
@@ -59,9 +72,8 @@ class MFBPR:
     def fit(self, seen: Observation, *, target: Kind, rng: np.random.Generator, budget: Budget) -> None:
         """Learn the factors; one thread."""
         self.target_, self.clicks_UT_ = target, binary(clicks(seen, target=target))
-        with threadpool_limits(1, "blas"):
-            for users_UF, items_TF in descend(self.clicks_UT_, self.config, rng=rng):
-                self.users_UF_, self.items_TF_ = users_UF, items_TF
+        for users_UF, items_TF in descend(self.clicks_UT_, self.config, rng=rng):
+            self.users_UF_, self.items_TF_ = users_UF, items_TF
 
     def index(self, seen: Observation) -> None:
         """Fold in targets first clicked after the fit, then users."""
@@ -179,7 +191,7 @@ def add_slope(  # noqa: PLR0913 - a kernel takes its arrays one by one
             s, z = drawn_PS[p, i], np.float32(0)
             for f in range(n_factors):
                 z += user_F[f] * items_TF[s, f]
-            weight_S[i] = own - z
+            weight_S[i] = min(own - z, _FAR)
         weight_S[:] = each / (one + np.exp(weight_S))
         total = weight_S.sum()
         for i in range(n_drawn):

@@ -16,7 +16,11 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
+import scipy.sparse as sp
+
+from methods.mf_bpr import MFBPRConfig
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPTS = [path for path in sorted((ROOT / "benchmarks").glob("*.py")) if "ArgumentParser" in path.read_text()]
@@ -77,3 +81,14 @@ def test_few_users_are_scored_whole_and_too_few_impressions_are_refused(scoring:
     assert {contender.scale for contender in contenders.values()} == {1.0}
     with pytest.raises(ValueError, match=r"impressions: expected both labels of some user .*, got 1 impressions of 50"):
         scoring.on_impressions(1, 50)
+
+
+def test_the_loss_of_a_batch_is_what_is_minimised(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where one target is all there is, it is told from itself, and the loss is log 2 and the regularization."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    listener = import_module("benchmarks.mf_bpr_loss")
+    config = MFBPRConfig(factors=4, negatives=3, epochs=1, last_epochs=0, regularization=0.1, init_sd=0.5)
+    rng = np.random.default_rng(0)
+    start = [rng.standard_normal((n, 4), np.float32) * np.float32(0.5) for n in (6, 1)]
+    (loss,) = listener.losses(sp.csr_matrix(np.ones((6, 1), np.float32)), config)
+    assert loss == pytest.approx(np.log(2) + 0.05 * sum(np.square(side).sum() for side in start), rel=1e-5)

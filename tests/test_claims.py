@@ -116,6 +116,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 @pytest.mark.slow
+@pytest.mark.hours  # five minutes for the run that they share
 def test_another_seed_shows_it_too(small: Run) -> None:
     claims = list(claims_of(small))
     assert {claim.claim.partition(":")[0] for claim in claims} == {
@@ -131,6 +132,7 @@ def test_another_seed_shows_it_too(small: Run) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.hours  # five minutes for the run that they share
 def test_truth_as_affinity_is_not_above_the_oracle(small: Run) -> None:
     means = {(r.method, r.task): r.metrics[TASKS[r.task].primary].mean for r in small.records if r.method in TRUTHS}
     for task in SMALL:
@@ -140,6 +142,7 @@ def test_truth_as_affinity_is_not_above_the_oracle(small: Run) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.hours  # five minutes for the run that they share
 @pytest.mark.parametrize("method", TEXT)
 def test_text_says_much_of_authors_without_clicks(method: str, small: Run) -> None:
     (record,) = (r for r in small.records if (r.task, r.method) == (U2A[0], method))
@@ -149,6 +152,7 @@ def test_text_says_much_of_authors_without_clicks(method: str, small: Run) -> No
 
 
 @pytest.mark.slow
+@pytest.mark.hours  # five minutes for the run that they share
 @pytest.mark.parametrize("method", ONLY_CLICKS)
 def test_clicks_alone_say_nothing_of_authors_without_any(method: str, small: Run) -> None:
     """Among new candidates exactly chance; in the full corpus the old ones come first, so not above it."""
@@ -161,6 +165,7 @@ def test_clicks_alone_say_nothing_of_authors_without_any(method: str, small: Run
 
 
 @pytest.mark.slow
+@pytest.mark.hours  # five minutes for the run that they share
 @pytest.mark.parametrize("method", ONLY_CLICKS)
 def test_clicks_say_more_of_new_authors_the_more_there_are(method: str, small: Run) -> None:
     means = {

@@ -50,7 +50,7 @@ SHORT: dict[str, dict[str, object]] = {
     "i2a2a2u-encoder": {"source": EncodedAuthors(SMALL)},
     "default-id": {"tower": UserTowerConfig(schedule=MIDDLE)},
     "clcrec": {"schedule": Schedule(epochs=30, batch=2_048)},
-    "mf-bpr": {"factors": 16, "negatives": 32, "learning_rate": 0.01},
+    "mf-bpr": {"factors": 16, "negatives": 32, "learning_rate": 0.01, "epochs": 15},
     "mf-softmax": {"epochs": 100, "factors": 16, "negatives": 64, "regularization": 0.01},
     "sasrec-bce": {"learning_rate": 3e-3},
     "sasrec-bce-wide": {"epochs": 10, "learning_rate": 3e-3},
