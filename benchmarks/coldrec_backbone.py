@@ -1,8 +1,9 @@
 """Our ALDI and DropoutNet on the backbone of ColdRec: on the vectors that its MF left in a work folder of `coldrec.py`.
 
-`python benchmarks/coldrec_backbone.py WORK --data DATA [--json]`, after `benchmarks/coldrec.py COLDREC --models MF
---work WORK`. Ours stand on ALS; here the same code, features, seed and settings stand on the public code's BPR too,
-whose scores are logits already, so that ALDI does not scale them. One thread. Legend: U users, T papers, F factors.
+`python benchmarks/coldrec_backbone.py WORK --data DATA [--seed 1] [--json]`, after `benchmarks/coldrec.py COLDREC
+--models MF --work WORK`. Ours stand on ALS; here the same code, features, seed and settings stand on the public code's
+BPR too, whose scores are logits already, so that ALDI does not scale them. One thread. Legend: U users, T papers, F
+factors.
 """
 
 from __future__ import annotations
@@ -48,17 +49,17 @@ def read(work: Path, question: Question) -> Vectors:
     return users_UF, items_TF
 
 
-def run(question: Question, name: str, method: Method) -> Row:
+def run(question: Question, name: str, method: Method, *, seed: int) -> Row:
     """Fit a method and judge its lists."""
     case, k, begun = question.case, max(question.case.task.ks), time.process_time()
     assert case.cold_only is not None
-    method.fit(question.seen, target="note", rng=generator(method_key_of(1), "fit"), budget=Budget())
+    method.fit(question.seen, target="note", rng=generator(method_key_of(seed), "fit"), budget=Budget())
     method.index(case.cut.index)
     both = [recommend_all(method, requests, k=k)[0] for requests in (case.requests, case.cold_only)]
     return Row(name, question.judged(*both), cpu_seconds=time.process_time() - begun)
 
 
-def on(vectors: Vectors, question: Question, name: str, method: Method) -> Row:
+def on(vectors: Vectors, question: Question, name: str, method: Method, *, seed: int) -> Row:
     """Fit a method that finds these vectors where ALS would have learnt its own."""
     learn = LearntALS.learn
 
@@ -68,7 +69,7 @@ def on(vectors: Vectors, question: Question, name: str, method: Method) -> Row:
         return learnt
 
     with patch.object(LearntALS, "learn", taught):
-        return run(question, name, method)
+        return run(question, name, method, seed=seed)
 
 
 def main() -> None:
@@ -77,6 +78,7 @@ def main() -> None:
     parser.add_argument("work", type=Path)
     folder = os.environ.get("COLDRECALL_DATA")
     parser.add_argument("--data", type=Path, default=folder, required=folder is None, help="recorded datasets")
+    parser.add_argument("--seed", type=int, default=1, help="of our methods")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     question = ask(given.data)
@@ -87,9 +89,9 @@ def main() -> None:
         ("aldi/base", aldi.ALDI(aldi.BASE), aldi.ALDI(replace(aldi.BASE, teacher_scale=1.0))),
         ("dropoutnet/base", dropoutnet.DropoutNet(dropoutnet.BASE), dropoutnet.DropoutNet(dropoutnet.BASE)),
     ):
-        rows.append(run(question, f"{name} on ALS", own))
+        rows.append(run(question, f"{name} on ALS", own, seed=given.seed))
         print(rows[-1], flush=True)
-        rows.append(on(vectors, question, f"{name} on BPR", other))
+        rows.append(on(vectors, question, f"{name} on BPR", other, seed=given.seed))
         print(rows[-1], flush=True)
     if given.json:
         print(json.dumps({name: value for row in rows for name, value in row.named().items()}))
