@@ -121,6 +121,7 @@ TARGETS: tuple[Target, ...] = (
         f"{_DEFAULTS}, a lower bound",
     ),
     *_both(CITEULIKE, "aldi/soft teacher", _among_cold(0.1583, 0.0867), _COLDREC, f"{_DEFAULTS}; {_BATCHES}"),
+    *_both(CITEULIKE, "aldi/long", _among_cold(0.1583, 0.0867), _COLDREC, f"{_DEFAULTS} among cold papers; {_BATCHES}"),
     *_both(CITEULIKE, "dropoutnet/wide", _among_cold(0.0501, 0.0296), _COLDREC, f"{_DEFAULTS}; {_SHOWN}"),
     *_both(CITEULIKE, "clcrec/base", _among_cold(0.2949, 0.1820), _BY_HAND, f"{_BOTH_DEFAULTS}; a lower bound"),
     *_both(CITEULIKE, "aldi/base", _among_cold(0.1583, 0.0867), _COLDREC, f"{_BOTH_DEFAULTS}; {_BATCHES}"),

@@ -145,6 +145,12 @@ def test_every_method_has_as_many_trials_all_different(method: str) -> None:
     assert len(set(configs)) == len(configs) == BUDGET
 
 
+def test_whose_class_is_never_tuned_is_known() -> None:
+    tuned = {registry.METHODS[name] for name in registry.TRIALS}
+    never = {name for name, place in registry.METHODS.items() if place not in tuned}
+    assert never == {"random", "recent", "mf-bpr", "author-encoder"}
+
+
 @pytest.mark.parametrize("method", registry.TRIALS)
 def test_a_trial_runs_by_its_name(method: str) -> None:
     for name, made in registry.trials_of(method).items():
