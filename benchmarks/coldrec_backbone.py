@@ -27,13 +27,10 @@ from numpy.typing import NDArray
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])  # else benchmarks/simulator.py would be what `simulator` names
 
-from bench.measure import recommend_all
-from bench.run import method_key_of
-from benchmarks.coldrec import BACKBONE, HEAD, Question, Row, ask
+from benchmarks.coldrec import BACKBONE, HEAD, Question, Row, ask, ours
 from methods import aldi, dropoutnet
 from methods.als import LearntALS
-from methods.base import Budget, Method
-from simulator.luck import generator
+from methods.base import Method
 
 Vectors = tuple[NDArray[np.float32], NDArray[np.float32]]  # of users (U, F), of papers (T, F)
 
@@ -50,13 +47,10 @@ def read(work: Path, question: Question) -> Vectors:
 
 
 def run(question: Question, name: str, method: Method, *, seed: int) -> Row:
-    """Fit a method and judge its lists."""
-    case, k, begun = question.case, max(question.case.task.ks), time.process_time()
-    assert case.cold_only is not None
-    method.fit(question.seen, target="note", rng=generator(method_key_of(seed), "fit"), budget=Budget())
-    method.index(case.cut.index)
-    both = [recommend_all(method, requests, k=k)[0] for requests in (case.requests, case.cold_only)]
-    return Row(name, question.judged(*both), cpu_seconds=time.process_time() - begun)
+    """Fit a method, judge its lists, and time both."""
+    begun = time.process_time()
+    figures = ours(question, method, seed=seed)
+    return Row(name, figures, cpu_seconds=time.process_time() - begun)
 
 
 def on(vectors: Vectors, question: Question, name: str, method: Method, *, seed: int) -> Row:

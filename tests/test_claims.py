@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from bench.run import run
 from bench.tasks import DEFAULT_TASKS, TASKS
 from tests.waiting import quiet
 
+Test = TypeVar("Test", bound=Callable[..., Any])
 KEPT = Path(__file__).parents[1] / "docs" / "claims"
 TINY = ("author-cold/u2a/j0@v1", "author-cold/u2a/j5@v1", "warm/next-note@v1")
 JS = (0, 5)  # from five clicks to twenty little is gained: few new authors have more than five
@@ -106,6 +108,12 @@ def test_by_command_what_does_not_hold_is_named(tiny: Run, tmp_path: Path, monke
         CliRunner().invoke(app, ["claims", str(tmp_path)], catch_exceptions=False)
 
 
+def by_hand(test: Test) -> Test:
+    """Mark what takes the run of world small, five minutes."""
+    marked: Test = pytest.mark.slow(pytest.mark.hours(test))
+    return marked
+
+
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("claims")
@@ -115,8 +123,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return load_run(folder)
 
 
-@pytest.mark.slow
-@pytest.mark.hours  # five minutes for the run that they share
+@by_hand
 def test_another_seed_shows_it_too(small: Run) -> None:
     claims = list(claims_of(small))
     assert {claim.claim.partition(":")[0] for claim in claims} == {
@@ -131,8 +138,7 @@ def test_another_seed_shows_it_too(small: Run) -> None:
     assert min(regret for regret in regrets if regret is not None) > -1e-3
 
 
-@pytest.mark.slow
-@pytest.mark.hours  # five minutes for the run that they share
+@by_hand
 def test_truth_as_affinity_is_not_above_the_oracle(small: Run) -> None:
     means = {(r.method, r.task): r.metrics[TASKS[r.task].primary].mean for r in small.records if r.method in TRUTHS}
     for task in SMALL:
@@ -141,8 +147,7 @@ def test_truth_as_affinity_is_not_above_the_oracle(small: Run) -> None:
         assert all(value is not None and value <= best for (_, of), value in means.items() if of == task)
 
 
-@pytest.mark.slow
-@pytest.mark.hours  # five minutes for the run that they share
+@by_hand
 @pytest.mark.parametrize("method", TEXT)
 def test_text_says_much_of_authors_without_clicks(method: str, small: Run) -> None:
     (record,) = (r for r in small.records if (r.task, r.method) == (U2A[0], method))
@@ -151,8 +156,7 @@ def test_text_says_much_of_authors_without_clicks(method: str, small: Run) -> No
     assert value > 10
 
 
-@pytest.mark.slow
-@pytest.mark.hours  # five minutes for the run that they share
+@by_hand
 @pytest.mark.parametrize("method", ONLY_CLICKS)
 def test_clicks_alone_say_nothing_of_authors_without_any(method: str, small: Run) -> None:
     """Among new candidates exactly chance; in the full corpus the old ones come first, so not above it."""
@@ -164,8 +168,7 @@ def test_clicks_alone_say_nothing_of_authors_without_any(method: str, small: Run
     assert in_all < 4
 
 
-@pytest.mark.slow
-@pytest.mark.hours  # five minutes for the run that they share
+@by_hand
 @pytest.mark.parametrize("method", ONLY_CLICKS)
 def test_clicks_say_more_of_new_authors_the_more_there_are(method: str, small: Run) -> None:
     means = {
